@@ -1,0 +1,350 @@
+"""The one API: start, answer, abort, restore, attest, show. CLI, bot, console and alerts call it.
+
+Authorisation is decided here and nowhere else. Whatever is asked is written into the journal,
+together with the engine's inbox, before it is answered; the engine finds it there (it may be
+another process, and may be down at the moment).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from killswitch.audit.tables import cases, inbox
+from killswitch.engine import people
+from killswitch.engine.gate import STRENGTH, subject_emails
+from killswitch.engine.guard import eligible
+from killswitch.engine.house import House
+from killswitch.engine.restore import changes_to_restore, restore_digest
+from killswitch.model.case import SETTLED, Case, ChangeState, GateView, Request
+from killswitch.model.errors import KillswitchError, NotAllowed, Refused, Storm
+from killswitch.model.event import Entry, Event, What
+from killswitch.model.plan import Mode
+from killswitch.model.playbook import Assurance
+from killswitch.model.subject import Subject
+
+OPERATORS = "secops"  # the role that may start, abort, restore and attest
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is asking, and how sure we are of it. ``proof``: what shows it, such as a signature."""
+
+    email: str
+    assurance: Assurance
+    door: str
+    proof: str = ""
+
+
+@dataclass(frozen=True)
+class Started:
+    """The case that was opened, or the open one that the request joined."""
+
+    case: str
+    joined: bool
+
+
+class NoSuchCase(KillswitchError):
+    """There is no case of that id."""
+
+
+class Killswitch:
+    """The product, as its doors see it."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    # -- starting ------------------------------------------------------------------------------
+
+    async def start(self, request: Request, person: Person) -> Started:
+        """Open a case, or join the one that is open for the same subject in the same mode.
+
+        Durable when it returns. Raises NotAllowed unless the person is an operator, Storm over
+        the limit of kills per hour, SubjectNotFound for a name that can be nobody.
+        """
+        Subject.parse(request.subject)
+        await self._must_operate(person, max_age=timedelta(minutes=10))
+        if request.break_glass and not request.reason.strip():
+            raise NotAllowed("break-glass needs a reason", hint="add --reason")
+        now = self.house.now()
+        with self.house.store.begin() as tx:
+            open_case = tx.execute(
+                select(cases.c.id).where(
+                    cases.c.subject == request.subject,
+                    cases.c.mode == request.mode,
+                    cases.c.open,
+                )
+            ).scalar()
+            if open_case:
+                self._join(tx, open_case, request, person)
+                return Started(open_case, joined=True)
+            self._calm(tx, request, now)
+            case = self.house.store.next_case_id(tx)
+            tx.execute(
+                insert(cases).values(
+                    id=case,
+                    subject=request.subject,
+                    mode=request.mode,
+                    state="requested",
+                    open=True,
+                    opened_at=now.isoformat(),
+                )
+            )
+            data = {"request": request.model_dump(mode="json")}
+            self._record(tx, Event(What.REQUESTED, case, f"{case}:requested", data), "kill", {})
+        return Started(case, joined=False)
+
+    def _join(self, tx: Connection, case: str, request: Request, person: Person) -> None:
+        data = {"by": person.email, "door": request.door, "reason": request.reason}
+        key = f"{case}:joined:{person.email}:{self.house.now().isoformat()}"
+        self.house.journal.append(Event(What.JOINED, case, key, data), tx=tx)
+
+    def _calm(self, tx: Connection, request: Request, now: datetime) -> None:
+        """Plans write nothing and are not counted."""
+        if request.mode is Mode.PLAN:
+            return
+        recent = tx.execute(
+            select(func.count())
+            .select_from(cases)
+            .where(
+                cases.c.mode == request.mode,
+                cases.c.opened_at > (now - timedelta(hours=1)).isoformat(),
+            )
+        ).scalar_one()
+        most = self.house.rules.kills_per_hour
+        if recent >= most:
+            raise Storm(
+                f"{recent} kills were started within the hour; the limit is {most}",
+                hint="if they are meant, raise policy.kills_per_hour in killswitch.yaml",
+            )
+
+    # -- deciding ------------------------------------------------------------------------------
+
+    async def answer(
+        self,
+        case: str,
+        gate: str,
+        decision: str,
+        person: Person,
+        *,
+        reason: str = "",
+        digest: str = "",
+    ) -> GateView:
+        """Approve or deny (``approve`` | ``deny``). The first answer of a person is final.
+
+        The decision binds to case, gate, plan digest and person. ``digest``: what the person was
+        shown (a prefix of twelve or more will do); another plan is refused. Raises NotAllowed
+        with the one reason why the answer does not count; that is journalled too.
+        """
+        if decision not in ("approve", "deny"):
+            raise NotAllowed(f"{decision!r} is no decision", hint="approve or deny")
+        view = self.show(case)
+        shown = view.gates.get(gate)
+        if shown is None:
+            raise NotAllowed(
+                f"{case} asks nothing at a gate {gate!r}",
+                hint=f"open gates: {', '.join(_open_gates(view)) or 'none'}",
+            )
+        approvers = await self._approvers(view, shown)
+        with self.house.store.begin() as tx:
+            view = self.show(case)
+            shown = view.gates[gate]
+            if why := self._why_not(view, shown, approvers, person, decision, digest):
+                refused = NotAllowed(why)
+            else:
+                data = {
+                    "gate": gate,
+                    "digest": shown.digest,
+                    "person": person.email,
+                    "decision": decision,
+                    "reason": reason,
+                    "door": person.door,
+                    "assurance": person.assurance,
+                    "proof": person.proof,
+                }
+                key = f"{case}:gate:{gate}:{shown.digest[:16]}:{person.email}"
+                event = Event(What.DECIDED, case, key, data)
+                self._record(tx, event, "press", {"gate": gate})
+                return shown
+        await self.house.note(
+            What.TURNED_AWAY,
+            case,
+            f"gate:{gate}:away:{person.email}:{self.house.now().isoformat()}",
+            gate=gate,
+            person=person.email,
+            why=refused.why,
+        )
+        raise refused
+
+    async def _approvers(self, view: Case, gate: GateView) -> tuple[str, ...]:
+        """Who may answer, read now; as frozen in the plan where the IdP does not answer."""
+        assert view.plan is not None, "gates are opened only with a plan"
+        policy = view.plan.gate(gate.name.rpartition("/")[2]).policy
+        now = await people.holders(self.house, policy.approvers, fallback=gate.approvers)
+        frozen = view.plan.gate(gate.name.rpartition("/")[2])
+        escalated = [p for p in gate.approvers if p in frozen.escalation]
+        return tuple(dict.fromkeys((*now, *escalated)))
+
+    def _why_not(
+        self,
+        view: Case,
+        gate: GateView,
+        approvers: tuple[str, ...],
+        person: Person,
+        decision: str,
+        digest: str,
+    ) -> str:
+        """Why this answer does not count; "" if it does."""
+        email = person.email.lower()
+        assert view.plan is not None, "gates are opened only with a plan"
+        planned = view.plan.gate(gate.name.rpartition("/")[2])
+        mine = next((d for d in gate.decisions if d["person"].lower() == email), None)
+        if view.aborted:
+            return f"{view.id} was aborted by {view.aborted['by']}"
+        if gate.outcome:
+            return f"the gate {gate.name} is {gate.outcome} already"
+        if mine:
+            return f"you answered already: {mine['decision']} at {mine['at'][11:19]} UTC"
+        if email in subject_emails(view):
+            return "the subject of a case does not decide in it"
+        if email == view.request.requester.lower():
+            return "who asked for a kill does not approve it"
+        if email not in {a.lower() for a in eligible(approvers, view.request.requester, set())}:
+            return f"{person.email} does not hold the role {planned.policy.approvers}"
+        if self.house.now() >= datetime.fromisoformat(gate.expires_at):
+            return f"the gate {gate.name} expired at {gate.expires_at[11:19]} UTC"
+        if digest and not (len(digest) >= 12 and gate.digest.startswith(digest)):
+            return "the plan is another one than you were shown; look at it again"
+        if decision == "approve" and (
+            STRENGTH[person.assurance] < STRENGTH[planned.policy.assurance]
+        ):
+            return (
+                f"this gate asks for {planned.policy.assurance}; "
+                f"you are known by {person.assurance} only"
+            )
+        return ""
+
+    # -- stopping, going back -------------------------------------------------------------------
+
+    async def abort(self, case: str, person: Person, reason: str) -> None:
+        """Start nothing more. What was contained stays so. Open to every operator, always."""
+        await self._must_operate(person)
+        view = self.show(case)
+        if view.state in SETTLED and not _open_gates(view):
+            raise Refused(
+                f"{case} is {view.state} already; there is nothing to stop",
+                hint=f"agent-kill restore {case} gives access back",
+            )
+        data = {"by": person.email, "reason": reason}
+        with self.house.store.begin() as tx:
+            self._record(tx, Event(What.ABORTED, case, f"{case}:aborted", data), "abort", {})
+
+    async def restore(
+        self,
+        case: str,
+        person: Person,
+        reason: str,
+        *,
+        only: tuple[str, ...] = (),
+        force: bool = False,
+    ) -> tuple[int, str]:
+        """Ask for access to be given back; its gate opens next. Returns number and digest.
+
+        ``only``: parts of change ids. ``force``: also where somebody changed the object since.
+        """
+        await self._must_operate(person)
+        with self.house.store.begin() as tx:
+            view = self.show(case)
+            if not any(c.held for c in view.changes.values()):
+                raise Refused(f"{case} changed nothing; there is nothing to give back")
+            if view.restores and not view.restores[-1]["state"]:
+                raise Refused(
+                    f"{case} is being restored already",
+                    hint=f"agent-kill status {case}",
+                )
+            number = len(view.restores) + 1
+            data = {
+                "by": person.email,
+                "reason": reason,
+                "only": list(only),
+                "force": force,
+                "number": number,
+            }
+            event = Event(What.RESTORE_ASKED, case, f"{case}:restore-{number}:asked", data)
+            self._record(tx, event, "restore", {"number": number})
+        view = self.show(case)
+        if not changes_to_restore(view, number):
+            raise Refused("nothing in this case matches --only")
+        return number, restore_digest(view, number)
+
+    async def attest(self, case: str, change: str, person: Person, reason: str) -> None:
+        """A person vouches that a manual step was done. It stays ``manual``, with their name."""
+        await self._must_operate(person)
+        view = self.show(case)
+        found = view.changes.get(change)
+        if found is None or found.state is not ChangeState.MANUAL:
+            raise Refused(f"{change!r} is no open manual step of {case}")
+        await self.house.note(
+            What.ATTESTED,
+            case,
+            f"attested:{change}:{person.email}",
+            change=change,
+            by=person.email,
+            reason=reason,
+        )
+
+    # -- showing -------------------------------------------------------------------------------
+
+    def show(self, case: str) -> Case:
+        """The case as it stands. Raises NoSuchCase."""
+        with self.house.store.read() as tx:
+            known = tx.execute(select(cases.c.id).where(cases.c.id == case)).scalar()
+        if not known:
+            raise NoSuchCase(f"there is no case {case}", hint="agent-kill list")
+        return self.house.case(case)
+
+    def list(self, *, limit: int = 20) -> list[Case]:
+        """The newest cases first."""
+        with self.house.store.read() as tx:
+            ids = tx.execute(
+                select(cases.c.id).order_by(cases.c.opened_at.desc()).limit(limit)
+            ).scalars()
+            found = [str(i) for i in ids]
+        return [self.house.case(i) for i in found]
+
+    async def follow(self, case: str, *, after: int = 0) -> AsyncIterator[Entry]:
+        """The case's journal entries as they are written, without end."""
+        while True:
+            for entry in self.house.journal.entries(case=case, after=after):
+                after = entry.seq
+                yield entry
+            await asyncio.sleep(0.1)
+
+    async def _must_operate(self, person: Person, max_age: timedelta = timedelta()) -> None:
+        operators = await people.holders(self.house, OPERATORS, max_age=max_age)
+        if person.email.lower() not in operators:
+            raise NotAllowed(
+                f"{person.email} does not hold the role {OPERATORS}",
+                hint="members are listed under `roles:` in killswitch.yaml",
+            )
+
+    def _record(self, tx: Connection, event: Event, kind: str, payload: dict[str, Any]) -> None:
+        """Journal and inbox in one transaction."""
+        self.house.journal.append(event, tx=tx)
+        tx.execute(
+            insert(inbox).values(
+                kind=kind,
+                case_id=event.case,
+                payload=payload,
+                at=self.house.now().isoformat(),
+            )
+        )
+
+
+def _open_gates(view: Case) -> list[str]:
+    return [g.name for g in view.gates.values() if not g.outcome]

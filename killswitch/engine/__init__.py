@@ -1,0 +1,1 @@
+"""The verbs: plan, guard, ask, contain, watch, restore."""

@@ -1,0 +1,333 @@
+"""One layer at one connection: its steps in the playbook's order, a step's targets side by side.
+
+Each change is two durable steps: ``hold`` (read the state once more, hold the target, journal
+the before-state) and ``settle`` (journal the intent, apply, read back, probe). Then the layer is
+swept: what appeared since the plan is contained too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from killswitch.engine import guard, holds, planner
+from killswitch.engine.durable import Durable, Json, Reserved
+from killswitch.engine.gate import APPROVED, OPEN, REVERSIBLE
+from killswitch.engine.house import House
+from killswitch.engine.settle import Outcome, Settle, safely
+from killswitch.model.action import Layer, Undo
+from killswitch.model.case import Case, ChangeState
+from killswitch.model.codec import dump, load
+from killswitch.model.errors import Missing, Refused, VendorError
+from killswitch.model.event import What
+from killswitch.model.plan import Change, Plan
+from killswitch.model.playbook import Step
+from killswitch.model.subject import Account, Subject
+
+AT_ONCE = 32  # changes of one step that are under way; the connection's own limit is narrower
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one run of ``contain`` is about. ``gate``: only the steps behind this gate."""
+
+    case: str
+    layer: Layer
+    connection: str
+    gate: str = ""
+
+    @classmethod
+    def of(cls, data: Json) -> Turn:
+        """From the workflow's input."""
+        return load(cls, data)
+
+
+class Contain:
+    """The workflow that contains one layer at one connection."""
+
+    def __init__(self, house: House, durable: Durable) -> None:
+        self.house, self.durable = house, durable
+
+    async def run(self, data: Json) -> Json:
+        """Contain; returns the gates that were still open, whose steps were left alone."""
+        turn = Turn.of(data)
+        plan = self._plan(turn.case)
+        gates = await self.durable.step("gates", self._gates, turn.case)
+        left: list[str] = []
+        numbers = self._numbers(plan, turn)
+        for number in numbers:
+            gate = self._gate_of(plan, number)
+            if gates.get(gate, OPEN) == OPEN:
+                left.append(gate)
+                continue
+            changes = [c for c in plan.changes if self._is(c, turn, number)]
+            await self._contain(turn, changes, gates, tag="contain")
+        swept = [n for n in numbers if gates.get(self._gate_of(plan, n)) in (APPROVED, REVERSIBLE)]
+        for number in swept:
+            found = await self.durable.step(f"sweep:{number}", self._sweep, data, number)
+            await self._contain(turn, [load(Change, c) for c in found], gates, tag="sweep")
+        return sorted(set(left))
+
+    async def _contain(
+        self, turn: Turn, changes: Sequence[Change], gates: dict[str, str], *, tag: str
+    ) -> None:
+        room = asyncio.Semaphore(AT_ONCE)
+        steps = self.durable.reserve(2 * len(changes))
+        await asyncio.gather(
+            *(
+                self._change(turn, change, gates[change.gate], steps[2 * i : 2 * i + 2], room, tag)
+                for i, change in enumerate(changes)
+            )
+        )
+
+    async def _change(
+        self,
+        turn: Turn,
+        change: Change,
+        gate: str,
+        steps: list[Reserved],
+        room: asyncio.Semaphore,
+        tag: str,
+    ) -> None:
+        async with room:
+            hold, settle = steps
+            name, data = change.id, change.model_dump(mode="json")
+            ready = await hold.run(f"{name}/hold", self.hold, turn.case, data, gate)
+            if ready["go"]:
+                await settle.run(f"{name}/settle", self.settle, turn.case, data, tag)
+
+    # -- steps: what follows runs once each, also after a restart -----------------------------
+
+    async def hold(self, case: str, data: Json, gate: str) -> Json:
+        """Read the state, hold the target, journal the before-state. ``go``: may be applied."""
+        change = Change.model_validate(data)
+        view = self.house.case(case)
+        if why := self._why_not(view, change, gate):
+            await self._say(case, change, Outcome(ChangeState.SKIPPED, why), "skip")
+            return {"go": False}
+        try:
+            await guard.check_target(self.house, change)
+        except Refused as refusal:
+            await self._say(case, change, Outcome(ChangeState.SKIPPED, refusal.why), "skip")
+            return {"go": False}
+        except VendorError:
+            pass  # who we are was checked for the plan; a connection that is down is no reason
+        async with self.house.locks[change.id]:
+            before = await self._before(change)
+            held = await asyncio.to_thread(
+                holds.place, self.house.store, case, change, before, self.house.now()
+            )
+            await self.house.note(
+                What.HELD,
+                case,
+                f"change:{change.id}:held",
+                change=change.id,
+                before=held.before,
+                owner=held.owner,
+            )
+        return {"go": True}
+
+    async def settle(self, case: str, data: Json, tag: str) -> Json:
+        """Apply and read back; the change's end is journalled and returned."""
+        change = Change.model_validate(data)
+        layer = self._plan(case).layers[change.layer]
+        outcome = await safely(
+            change.id,
+            lambda: self._apply(
+                case,
+                change,
+                tag,
+                deadline=layer.deadline.total_seconds(),
+                keep_trying=layer.keep_trying.total_seconds(),
+            ),
+        )
+        await self._say(case, change, outcome, tag)
+        return outcome.data()
+
+    async def _apply(
+        self, case: str, change: Change, tag: str, *, deadline: float, keep_trying: float
+    ) -> Outcome:
+        connection = self.house.connections[change.connection]
+        action, target = planner.thaw(change)
+        held = self.house.case(case).changes[change.id]
+        before = planner.thaw_state(change, held.before)
+        want = planner.thaw_state(change, change.goal)
+        if change.manual:
+            return await self._by_hand(action, target, want, change, connection)
+        boot = self.house.boot
+
+        async def applying(attempt: int) -> None:
+            key = f"change:{change.id}:{tag}:{boot}:{attempt}"
+            await self.house.note(What.APPLYING, case, key, change=change.id, attempt=attempt)
+
+        async def retrying(detail: str) -> None:
+            late = Outcome(ChangeState.RETRYING, detail)
+            await self._say(case, change, late, f"{tag}:late")
+
+        return await Settle(
+            house=self.house,
+            connection=connection,
+            action=action,
+            target=target,
+            want=want,
+            act=lambda: action.apply(connection.client(), target, before),
+            applying=applying,
+            retrying=retrying,
+            probe=True,
+            deadline=deadline,
+            keep_trying=keep_trying,
+            stop=lambda: bool(self.house.case(case).aborted),
+        ).run()
+
+    async def _by_hand(
+        self, action: Any, target: Any, want: Any, change: Change, connection: Any
+    ) -> Outcome:
+        """No API can do it; it may be readable all the same."""
+        reads = []
+        for _ in range(2):
+            seen = await connection.steady(
+                self.house.rules.patience, lambda: action.capture(connection.client(), target)
+            )
+            if seen == want:
+                reads.append(self.house.now().isoformat())
+        if len(reads) == 2:
+            return Outcome(ChangeState.CONTAINED, "done by hand", reads)
+        return Outcome(ChangeState.MANUAL, change.manual)
+
+    async def _before(self, change: Change) -> Json:
+        """The state right before we act; as planned where it cannot be read now."""
+        connection = self.house.connections[change.connection]
+        action, target = planner.thaw(change)
+        try:
+            fresh = await connection.steady(
+                self.house.rules.patience, lambda: action.capture(connection.client(), target)
+            )
+        except (Missing, VendorError):
+            return change.before
+        return dump(fresh)
+
+    async def _gates(self, case: str) -> Json:
+        view = self.house.case(case)
+        return {g.name: g.outcome or OPEN for g in view.gates.values() if g.purpose == "contain"}
+
+    async def _sweep(self, data: Json, number: int) -> Json:
+        """What this step would hit now and the plan does not list. Journalled, within limits."""
+        turn = Turn.of(data)
+        view = self.house.case(turn.case)
+        if view.aborted:
+            return []
+        plan = self._plan(turn.case)
+        layer, step, gate = _steps(plan)[number]
+        connection = self.house.connections[turn.connection]
+        try:
+            accounts = await self._accounts(plan, turn, number, layer)
+            lines = [
+                line
+                for account in accounts
+                for line in await planner.locate(
+                    self.house, connection, account, number, step, gate
+                )
+            ]
+        except VendorError as error:
+            await self._not_swept(turn, step.use, error.why)
+            return []
+        new = [line for line in lines if line.id not in view.changes]
+        wider = plan.model_copy(update={"changes": (*_all(view), *new)})
+        try:
+            guard.check_width(wider)
+        except Refused as refusal:
+            await self._not_swept(turn, step.use, refusal.why)
+            return []
+        found = [line.model_copy(update={"swept": True}).model_dump(mode="json") for line in new]
+        for line in found:
+            await self.house.note(
+                What.FOUND, turn.case, f"change:{line['id']}:found", layer=layer, change=line
+            )
+        again = [c for c in view.changes.values() if c.plan.step == number and c.plan.swept]
+        known = {c["id"] for c in found}
+        return found + [
+            c.plan.model_dump(mode="json")
+            for c in again
+            if c.plan.id not in known and c.plan.connection == turn.connection
+        ]
+
+    async def _accounts(self, plan: Plan, turn: Turn, number: int, layer: Layer) -> list[Account]:
+        """The planned accounts; resolved now where the connection was down for the plan."""
+        known = list(planner.accounts_of(plan, turn.connection))
+        if known or not _later(plan, turn.connection, number):
+            return known
+        connection = self.house.connections[turn.connection]
+        patience = plan.layers[layer].keep_trying.total_seconds()
+        found = await connection.steady(
+            patience,
+            lambda: connection.vendor.resolve(connection.client(), Subject.parse(plan.subject)),
+        )
+        accounts = planner.marked(found, connection.name, plan.case)
+        await guard.check_accounts(self.house, accounts)
+        return accounts
+
+    async def _not_swept(self, turn: Turn, use: str, why: str) -> None:
+        await self.house.note(
+            What.NOT_SWEPT,
+            turn.case,
+            f"sweep:{turn.connection}:{use}:{turn.gate}",
+            layer=turn.layer,
+            connection=turn.connection,
+            action=use,
+            why=why,
+        )
+
+    async def _say(self, case: str, change: Change, outcome: Outcome, tag: str) -> None:
+        key = f"change:{change.id}:{tag}:{self.house.boot}:{outcome.state}"
+        await self.house.note(What.STATE, case, key, change=change.id, **outcome.data())
+
+    def _why_not(self, view: Case, change: Change, gate: str) -> str:
+        if view.aborted:
+            return f"aborted by {view.aborted['by']}"
+        if gate == REVERSIBLE and change.undo_kind is Undo.NONE:
+            return "cannot be undone, and nobody approved"
+        if gate not in (APPROVED, REVERSIBLE):
+            return f"gate {change.gate} was {gate}"
+        return ""
+
+    def _plan(self, case: str) -> Plan:
+        plan = self.house.case(case).plan
+        assert plan is not None, "contain runs only with a plan"
+        return plan
+
+    def _numbers(self, plan: Plan, turn: Turn) -> list[int]:
+        """The steps of this turn, in the playbook's order."""
+        return sorted(
+            {
+                line.step
+                for line in plan.lines()
+                if line.connection == turn.connection
+                and line.layer == turn.layer
+                and (not turn.gate or line.gate == turn.gate)
+            }
+        )
+
+    def _gate_of(self, plan: Plan, number: int) -> str:
+        return _steps(plan)[number][2]
+
+    def _is(self, change: Change, turn: Turn, number: int) -> bool:
+        return change.step == number and change.connection == turn.connection
+
+
+def _steps(plan: Plan) -> list[tuple[Layer, Step, str]]:
+    return [
+        (layer, step, step.gate or layers.gate)
+        for layer in Layer
+        if (layers := plan.layers.get(layer))
+        for step in layers.steps
+    ]
+
+
+def _all(view: Case) -> tuple[Change, ...]:
+    return tuple(c.plan for c in view.changes.values())
+
+
+def _later(plan: Plan, connection: str, number: int) -> bool:
+    return any(b.later for b in plan.blanks if b.connection == connection and b.step == number)

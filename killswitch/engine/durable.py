@@ -1,0 +1,202 @@
+"""The one file that knows DBOS: durable workflows whose steps run once and survive ``kill -9``.
+
+What DBOS leaves to us is done here: SQLite in WAL mode before launch, JSON instead of pickle
+(and pickle refused outright, because a planted row would be code), a pinned application version
+so that a deploy strands no run, steps reserved up front where branches run side by side, and a
+journal that cannot be written stops the run instead of failing it (docs/adr/0002).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandleAsync, _serialization
+
+from killswitch.model.errors import Broken
+
+ENGINE_VERSION = "killswitch-engine-1"  # changed only when old runs could not be resumed
+_JOURNAL_RETRY = (0.5, 1.0, 2.0, 5.0)  # seconds between tries while the journal is unwritable
+
+log = structlog.get_logger()
+
+Json = Any
+Work = Callable[..., Coroutine[Any, Any, Json]]
+Handle = WorkflowHandleAsync[Any]  # a run that was started
+
+
+class _PlainJson:
+    """What workflows hand to each other is plain JSON."""
+
+    def name(self) -> str:
+        return "killswitch_json"
+
+    def serialize(self, data: Any) -> str:
+        if isinstance(data, BaseException):
+            return json.dumps({"error": [type(data).__name__, str(data)]})
+        return json.dumps(data)
+
+    def deserialize(self, text: str) -> Any:
+        data = json.loads(text)
+        if isinstance(data, dict) and set(data) == {"error"}:
+            return RuntimeError(": ".join(data["error"]))
+        return data
+
+
+def _refuse_pickle() -> None:
+    def refuse(*_: Any) -> Any:
+        raise Broken("a pickled value in the engine's database was refused")
+
+    _serialization.DefaultSerializer.serialize = refuse  # type: ignore[assignment,method-assign]
+    _serialization.DefaultSerializer.deserialize = refuse  # type: ignore[assignment,method-assign]
+
+
+class Reserved:
+    """A step whose place in the run is fixed, to be run from a branch."""
+
+    def __init__(self, durable: Durable, reservation: Any) -> None:
+        self._durable, self._reservation = durable, reservation
+
+    async def run(self, name: str, work: Work, *args: Json) -> Json:
+        """Run it; see ``Durable.step``."""
+        return await self._reservation.run_async(
+            {"name": name}, self._durable.patiently(work), *args
+        )
+
+
+class Durable:
+    """Durable workflows on one database. ``stuck``: why nothing moves just now, if so."""
+
+    def __init__(self, database: str, worker: str = "local") -> None:
+        _refuse_pickle()
+        if database.startswith("sqlite:///"):
+            _use_wal(Path(database.removeprefix("sqlite:///")))
+        self.stuck = ""
+        self._dbos = DBOS
+        config = DBOSConfig(
+            name="killswitch",
+            system_database_url=database,
+            application_version=ENGINE_VERSION,
+            executor_id=worker,
+            serializer=_PlainJson(),  # type: ignore[typeddict-item]
+            max_executor_threads=32,
+            notification_listener_polling_interval_sec=0.1,
+            scheduler_polling_interval_sec=5.0,
+            run_migrations=True,
+            log_level="CRITICAL",
+        )
+        DBOS(config=config)
+        self._workflows: dict[str, Any] = {}
+
+    def workflow(self, name: str, work: Work) -> None:
+        """Make ``work`` a workflow. All are named before ``launch``, which resumes open runs."""
+
+        async def entry(*args: Json) -> Json:
+            return await work(*args)
+
+        self._workflows[name] = self._dbos.workflow(name=name)(entry)
+
+    async def launch(self) -> None:
+        """Start, on the running loop; runs that a dead process left go on by themselves."""
+        self._dbos.launch()
+
+    async def shut(self) -> None:
+        """Stop taking steps. Open runs stay where they are, for the next launch."""
+        await asyncio.to_thread(self._dbos.destroy, destroy_registry=True)
+
+    async def start(self, workflow: str, run: str, *args: Json) -> Handle:
+        """Start a run under that id. The same id again is the same run, also when it has ended."""
+        with SetWorkflowID(run):
+            return await self._dbos.start_workflow_async(self._workflows[workflow], *args)
+
+    async def step(self, name: str, work: Work, *args: Json) -> Json:
+        """Run ``work`` once; after a restart its recorded result is used instead."""
+        return await self._dbos.run_step_async({"name": name}, self.patiently(work), *args)
+
+    def reserve(self, count: int) -> list[Reserved]:
+        """Fix the places of steps that will run side by side. Call before any ``await``."""
+        return [Reserved(self, self._dbos.reserve_step()) for _ in range(count)]
+
+    async def receive(self, topic: str, seconds: float) -> Json:
+        """The next message on the topic; None after ``seconds``. Workflows only."""
+        return await self._dbos.recv_async(topic, timeout_seconds=seconds)
+
+    async def send(self, run: str, message: Json, topic: str, key: str) -> None:
+        """Send to a run, once for each key."""
+        await self._dbos.send_async(run, message, topic, idempotency_key=key)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep that a restart does not begin again."""
+        await self._dbos.sleep_async(seconds)
+
+    async def wait(
+        self, handles: Sequence[Handle], seconds: float | None
+    ) -> tuple[list[int], list[int]]:
+        """Wait for runs; which (by place) ended within ``seconds`` and which have not."""
+        if not handles:
+            return [], []
+        tasks = [asyncio.create_task(_result(h)) for h in handles]
+        done, _ = await self._dbos.asyncio_wait(list(tasks), timeout=seconds)
+        ended = [i for i, task in enumerate(tasks) if task in done]
+        for task in tasks:
+            if task not in done:
+                task.cancel()
+        return ended, [i for i in range(len(tasks)) if i not in ended]
+
+    async def result(self, handle: Handle) -> Json:
+        """What the run returned, waiting for it."""
+        return await handle.get_result()
+
+    async def handle(self, run: str) -> Handle:
+        """The run of that id."""
+        return await self._dbos.retrieve_workflow_async(run, existing_workflow=False)
+
+    async def unfinished(self) -> list[str]:
+        """The ids of runs that have not ended."""
+        found = await self._dbos.list_workflows_async(
+            status=["PENDING", "ENQUEUED"], load_input=False, load_output=False
+        )
+        return [w.workflow_id for w in found]
+
+    def patiently(self, work: Work) -> Work:
+        """``work``, tried again while the journal or the vault cannot be written.
+
+        No journal, no kill: nothing goes on, and nothing is given up either.
+        """
+
+        async def held(*args: Json) -> Json:
+            tries = 0
+            while True:
+                try:
+                    result = await work(*args)
+                except Broken as broken:
+                    self.stuck = broken.why
+                    log.critical("stopped: cannot write", why=broken.why, next=broken.hint)
+                    await asyncio.sleep(_JOURNAL_RETRY[min(tries, len(_JOURNAL_RETRY) - 1)])
+                    tries += 1
+                else:
+                    self.stuck = ""
+                    return result
+
+        return held
+
+
+async def _result(handle: Handle) -> Json:
+    waiting: Awaitable[Json] = handle.get_result()
+    return await waiting
+
+
+def _use_wal(file: Path) -> None:
+    """WAL belongs to the file; DBOS does not set it, and is five times slower without."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    connection = sqlite3.connect(file)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+    file.chmod(0o600)

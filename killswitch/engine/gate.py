@@ -1,0 +1,149 @@
+"""The approval that changes wait for: asked at once, answered once, never assumed.
+
+``judge`` is pure. The workflow around it opens the gate, waits in slices (so that an abort is
+noticed) and shuts it with one outcome: approved, denied, expired, reversible_only or aborted.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from killswitch.engine.durable import Durable, Json
+from killswitch.engine.guard import eligible
+from killswitch.engine.house import House
+from killswitch.model.case import Case, GateView
+from killswitch.model.event import What
+from killswitch.model.plan import Plan, PlannedGate
+from killswitch.model.playbook import Assurance, Escalate
+from killswitch.model.subject import Kind, Subject
+
+SLICE = 30.0  # seconds; a gate that waits for hours looks up this often
+APPROVED, DENIED, EXPIRED, REVERSIBLE, ABORTED, ESCALATE, OPEN = (
+    "approved",
+    "denied",
+    "expired",
+    "reversible_only",
+    "aborted",
+    "escalate",
+    "open",
+)
+STRENGTH = {a: i for i, a in enumerate(Assurance)}
+
+
+def judge(case: Case, gate: GateView, planned: PlannedGate, digest: str, now: datetime) -> str:
+    """What the decisions so far come to.
+
+    Only decisions about this very digest count, of people who may answer, one each, at the
+    assurance that the gate asks for, made before it expired. One denial ends the gate.
+    """
+    if case.aborted:
+        return ABORTED
+    may = set(eligible(gate.approvers, case.request.requester, subject_emails(case)))
+    first: dict[str, str] = {}
+    for decision in gate.decisions:
+        person = decision["person"].lower()
+        if (
+            decision["digest"] == digest
+            and person in may
+            and STRENGTH[decision["assurance"]] >= STRENGTH[planned.policy.assurance]
+        ):
+            first.setdefault(person, decision["decision"])
+    if "deny" in first.values():
+        return DENIED
+    if sum(d == "approve" for d in first.values()) >= planned.policy.quorum:
+        return APPROVED
+    if now < datetime.fromisoformat(gate.expires_at):
+        return OPEN
+    if isinstance(planned.policy.on_timeout, Escalate):
+        escalated = set(planned.escalation) <= set(gate.approvers) and bool(planned.escalation)
+        return EXPIRED if escalated or not planned.escalation else ESCALATE
+    return REVERSIBLE if planned.policy.on_timeout == "reversible_only" else EXPIRED
+
+
+def subject_emails(case: Case) -> set[str]:
+    """Every address of the subject, as resolved."""
+    subject = Subject.parse(case.request.subject)
+    own = {subject.name} if subject.kind is Kind.PERSON else set()
+    return own | {a["email"].lower() for a in case.accounts if a.get("email")}
+
+
+def run_id(case: str, gate: str, purpose: str) -> str:
+    """The id of the gate's run, which presses are sent to."""
+    return f"{case}/gate/{purpose}/{gate}"
+
+
+class Gates:
+    """The gate workflow: ``gate(case, gate, purpose, digest)``."""
+
+    def __init__(self, house: House, durable: Durable) -> None:
+        self.house, self.durable = house, durable
+
+    async def run(self, case: str, name: str, purpose: str, digest: str) -> Json:
+        """Ask, wait, and return the outcome."""
+        await self.durable.step("open", self._open, case, name, purpose, digest)
+        while True:
+            outcome = await self.durable.step("judge", self._judge, case, name, purpose, digest)
+            if outcome["outcome"] not in (OPEN, ESCALATE):
+                return outcome["outcome"]
+            await self.durable.receive("press", min(SLICE, max(outcome["seconds"], 0.05)))
+
+    async def _open(self, case: str, name: str, purpose: str, digest: str) -> Json:
+        view = self.house.case(case)
+        planned = _planned(view).gate(name)
+        if view.request.break_glass and purpose == "contain":
+            planned = planned.model_copy(update={"approvers": ()})
+        await self.house.note(
+            What.OPENED,
+            case,
+            f"gate:{purpose}:{name}:opened",
+            gate=_label(name, purpose),
+            name=name,
+            purpose=purpose,
+            digest=digest,
+            quorum=planned.policy.quorum,
+            approvers=list(planned.approvers),
+            assurance=planned.policy.assurance,
+            expires_at=(self.house.now() + planned.policy.timeout).isoformat(),
+        )
+
+    async def _judge(self, case: str, name: str, purpose: str, digest: str) -> Json:
+        view = self.house.case(case)
+        planned = _planned(view).gate(name)
+        label = _label(name, purpose)
+        gate = view.gates[label]
+        if gate.outcome:
+            return {"outcome": gate.outcome, "seconds": 0.0}
+        now = self.house.now()
+        broken_glass = view.request.break_glass and purpose == "contain" and not view.aborted
+        outcome = REVERSIBLE if broken_glass else judge(view, gate, planned, digest, now)
+        if outcome == ESCALATE:
+            await self._escalate(view, planned, label, now)
+            return {"outcome": ESCALATE, "seconds": 0.1}
+        if outcome != OPEN:
+            await self.house.note(
+                What.SHUT, case, f"gate:{label}:shut", gate=label, outcome=outcome
+            )
+        left = (datetime.fromisoformat(gate.expires_at) - now) / timedelta(seconds=1)
+        return {"outcome": outcome, "seconds": left}
+
+    async def _escalate(self, view: Case, planned: PlannedGate, label: str, now: datetime) -> None:
+        assert isinstance(planned.policy.on_timeout, Escalate)
+        await self.house.note(
+            What.ESCALATED,
+            view.id,
+            f"gate:{label}:escalated",
+            gate=label,
+            role=planned.policy.on_timeout.escalate,
+            approvers=[*dict.fromkeys((*view.gates[label].approvers, *planned.escalation))],
+            expires_at=(now + planned.policy.timeout).isoformat(),
+        )
+
+
+def _label(name: str, purpose: str) -> str:
+    """How the gate is shown and addressed: ``lead``, or ``restore-1/lead``."""
+    return name if purpose == "contain" else f"{purpose}/{name}"
+
+
+def _planned(case: Case) -> Plan:
+    assert case.plan is not None, "a gate is opened only for a plan"
+    return case.plan

@@ -1,0 +1,201 @@
+"""The way back: its own gate, reverse order, a drift check, and the exact before-state.
+
+Access returns only when no other case holds the target. What is neither as we left it nor as it
+was before is left alone, and a person is asked. What cannot be given back is listed with who
+must issue it anew.
+"""
+
+from __future__ import annotations
+
+from killswitch.engine import holds, planner
+from killswitch.engine.durable import Durable, Json
+from killswitch.engine.gate import APPROVED, run_id
+from killswitch.engine.house import House
+from killswitch.engine.settle import Outcome, Settle, safely
+from killswitch.model.action import Undo
+from killswitch.model.case import Case, ChangeState, ChangeView
+from killswitch.model.codec import digest
+from killswitch.model.errors import Missing
+from killswitch.model.event import What
+from killswitch.model.plan import Plan
+
+_LEFT = {ChangeState.RESTORED, ChangeState.KEPT, ChangeState.REISSUE}
+
+
+class Restore:
+    """The workflow ``restore(case, number of the request)``."""
+
+    def __init__(self, house: House, durable: Durable) -> None:
+        self.house, self.durable = house, durable
+
+    async def run(self, case: str, number: int) -> Json:
+        """Ask, then give back change by change, the last one first."""
+        purpose = f"restore-{number}"
+        asked = await self.durable.step("ask", self._asked, case, number)
+        gate = await self.durable.start(
+            "gate",
+            run_id(case, asked["gate"], purpose),
+            case,
+            asked["gate"],
+            purpose,
+            asked["digest"],
+        )
+        outcome = await self.durable.result(gate)
+        if outcome == APPROVED:
+            for change in asked["changes"]:
+                await self.durable.step(f"{change}/restore", self._give_back, case, change, number)
+        return await self.durable.step("settled", self._settled, case, number, outcome)
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    async def _asked(self, case: str, number: int) -> Json:
+        view = self.house.case(case)
+        plan = _plan(view)
+        return {
+            "gate": plan.restore_gate,
+            "digest": restore_digest(view, number),
+            "changes": changes_to_restore(view, number),
+        }
+
+    async def _give_back(self, case: str, change_id: str, number: int) -> Json:
+        view = self.house.case(case)
+        change = view.changes[change_id]
+        tag = f"restore-{number}"
+        if change.state in _LEFT:
+            return change.state
+        async with self.house.locks[change_id]:
+            outcome = await safely(
+                change_id, lambda: self._outcome(view, change, tag, force=self._force(view, number))
+            )
+            if outcome.state in _LEFT:
+                holds.lift(self.house.store, case, change_id, self.house.now())
+        key = f"{tag}:{change_id}:{self.house.boot}:{outcome.state}"
+        await self.house.note(What.STATE, case, key, change=change_id, **outcome.data())
+        return outcome.state
+
+    async def _outcome(self, view: Case, change: ChangeView, tag: str, *, force: bool) -> Outcome:
+        plan = change.plan
+        connection = self.house.connections[plan.connection]
+        action, target = planner.thaw(plan)
+        before = planner.thaw_state(plan, change.before)
+        goal = planner.thaw_state(plan, plan.goal)
+        if others := holds.others(self.house.store, view.id, plan.id):
+            return Outcome(ChangeState.KEPT, f"still held by {', '.join(others)}")
+        if before == goal:
+            return Outcome(ChangeState.KEPT, "it was so before this case; left as it was")
+        if plan.undo_kind is Undo.NONE:
+            return Outcome(ChangeState.REISSUE, action.reissue or "cannot be given back")
+        try:
+            now = await connection.steady(
+                self.house.rules.patience, lambda: action.capture(connection.client(), target)
+            )
+        except Missing:
+            return Outcome(ChangeState.REISSUE, "the object is gone; nothing to give back to")
+        if now not in (goal, before) and plan.undo_kind is Undo.EXACT and not force:
+            return Outcome(
+                ChangeState.DRIFTED,
+                "somebody changed it since: it is neither as we left it nor as it was",
+            )
+        return await self._undo(view, change, tag, action, target, before)
+
+    async def _undo(
+        self,
+        view: Case,
+        change: ChangeView,
+        tag: str,
+        action: object,
+        target: object,
+        before: object,
+    ) -> Outcome:
+        plan = change.plan
+        connection = self.house.connections[plan.connection]
+        boot = self.house.boot
+
+        async def undoing(attempt: int) -> None:
+            key = f"{tag}:{plan.id}:{boot}:{attempt}"
+            await self.house.note(
+                What.APPLYING, view.id, key, change=plan.id, attempt=attempt, undo=True
+            )
+
+        async def quiet(detail: str) -> None:
+            del detail
+
+        made, kind = planner.thaw(plan)
+        del action, target
+        if plan.undo_kind is Undo.REBUILD:
+            await undoing(1)
+            await connection.steady(60.0, lambda: made.undo(connection.client(), kind, before))
+            seen = await connection.steady(60.0, lambda: made.capture(connection.client(), kind))
+            if seen == before:
+                return Outcome(ChangeState.RESTORED, "", [self.house.now().isoformat()])
+            return Outcome(ChangeState.REISSUE, made.reissue or "an equivalent must be made anew")
+        outcome = await Settle(
+            house=self.house,
+            connection=connection,
+            action=made,
+            target=kind,
+            want=before,
+            act=lambda: made.undo(connection.client(), kind, before),
+            applying=undoing,
+            retrying=quiet,
+            probe=False,
+            deadline=120.0,
+            keep_trying=120.0,
+        ).run()
+        if outcome.state is ChangeState.CONTAINED:
+            return Outcome(ChangeState.RESTORED, outcome.detail, outcome.reads)
+        return outcome
+
+    async def _settled(self, case: str, number: int, outcome: str) -> Json:
+        view = self.house.case(case)
+        asked = changes_to_restore(view, number)
+        open_ends = (
+            [c for c in asked if view.changes[c].state not in _LEFT]
+            if outcome == APPROVED
+            else list(asked)
+        )
+        reissue = [c.plan.id for c in view.changes.values() if c.state is ChangeState.REISSUE]
+        kept = [c.plan.id for c in view.changes.values() if c.state is ChangeState.KEPT]
+        whole = outcome == APPROVED and not open_ends
+        state = "restored" if whole else ("partial" if outcome == APPROVED else outcome)
+        await self.house.note(
+            What.RESTORED,
+            case,
+            f"restore-{number}:settled",
+            number=number,
+            state=state,
+            open=open_ends,
+            reissue=reissue,
+            kept=kept,
+        )
+        await self.house.sign_head()
+        reports = await self.house.write_report(self.house.case(case))
+        return {"state": state, "reports": reports}
+
+    def _force(self, view: Case, number: int) -> bool:
+        return bool(view.restores[number - 1].get("force"))
+
+
+def changes_to_restore(view: Case, number: int) -> list[str]:
+    """What the restore is about, in the order in which it is given back."""
+    only = view.restores[number - 1].get("only") or []
+    held = [c for c in view.changes.values() if c.held]
+    chosen = [c for c in held if not only or any(part in c.plan.id for part in only)]
+    return [c.plan.id for c in sorted(chosen, key=lambda c: c.plan.step, reverse=True)]
+
+
+def restore_digest(view: Case, number: int) -> str:
+    """What an approval of the restore binds to: the case's plan, and what is given back."""
+    return digest(
+        {
+            "plan": view.digest,
+            "restore": number,
+            "force": bool(view.restores[number - 1].get("force")),
+            "only": sorted(view.restores[number - 1].get("only") or []),
+        }
+    )
+
+
+def _plan(view: Case) -> Plan:
+    assert view.plan is not None, "only a planned case is restored"
+    return view.plan

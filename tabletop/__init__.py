@@ -1,0 +1,1 @@
+"""The rehearsal: a simulated corporation on loopback."""
