@@ -59,6 +59,11 @@ class Simulators:
         """The port of each vendor's simulator."""
         return {v: int(s.url.rpartition(":")[2]) for v, s in self.sims.items()}
 
+    def assign(self) -> None:
+        """Let every simulator know the address that it was given, without listening there."""
+        for vendor, port in self._ports.items():
+            self.sims[vendor].url = f"http://127.0.0.1:{port}"
+
     def start(self) -> None:
         """Listen on 127.0.0.1; returns when every simulator answers."""
         sockets = {v: _bound(self._ports.get(v, 0)) for v in self.sims}

@@ -1,0 +1,5 @@
+"""``python -m killswitch`` is ``agent-kill``."""
+
+from killswitch.cli.main import main
+
+main()

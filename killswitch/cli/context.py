@@ -1,0 +1,99 @@
+"""What every command starts with: the configuration, the API, and where output goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from killswitch.api import Killswitch
+from killswitch.config import Config
+from killswitch.model.errors import Invalid
+
+CONFIG_VARIABLE = "KILLSWITCH_CONFIG"
+PLACES = (
+    "killswitch.yaml",
+    "~/.config/killswitch/killswitch.yaml",
+    "/etc/killswitch/killswitch.yaml",
+)
+
+
+@dataclass
+class Context:
+    """Made once by the root command."""
+
+    config_file: Path | None = None
+    as_json: bool = False
+    quiet: bool = False
+    plain: bool = False
+
+    @cached_property
+    def out(self) -> Console:
+        """For results."""
+        return self._console(sys.stdout)
+
+    @cached_property
+    def err(self) -> Console:
+        """For messages."""
+        return self._console(sys.stderr)
+
+    @property
+    def at_terminal(self) -> bool:
+        """Whether a person watches: colours move and questions may be asked."""
+        return self.out.is_terminal and sys.stdin.isatty() and not self.as_json
+
+    @cached_property
+    def config(self) -> Config:
+        """killswitch.yaml: ``--config``, the variable, or the first of the usual places."""
+        from killswitch import config
+
+        return config.load(self.find())
+
+    def find(self) -> Path:
+        """The configuration file. Raises Invalid when there is none."""
+        given = self.config_file or os.environ.get(CONFIG_VARIABLE)
+        if given:
+            return Path(given).expanduser()
+        for place in PLACES:
+            if (file := Path(place).expanduser()).is_file():
+                return file
+        raise Invalid(
+            "there is no killswitch.yaml",
+            expected=f"one of {', '.join(PLACES)}; `agent-kill init` writes one",
+        )
+
+    @cached_property
+    def api(self) -> Killswitch:
+        """The API over this configuration's database."""
+        from killswitch import wiring
+
+        return Killswitch(wiring.build(self.config))
+
+    def say(self, text: str, **style: Any) -> None:
+        """A message for a person; left out with --quiet and --json."""
+        if not self.quiet and not self.as_json:
+            self.out.print(text, **style, highlight=False)
+
+    def emit(self, data: Any) -> None:
+        """A result for a program: one JSON value a line."""
+        sys.stdout.write(json.dumps(data, sort_keys=True, default=str) + "\n")
+        sys.stdout.flush()
+
+    def _console(self, stream: Any) -> Console:
+        bare = self.plain or os.environ.get("TERM") == "dumb"
+        return Console(
+            file=stream,
+            no_color=bare or None,
+            force_terminal=False if bare else None,
+            soft_wrap=not stream.isatty(),
+            highlight=False,
+        )
+
+
+context = Context()

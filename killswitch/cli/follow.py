@@ -1,0 +1,97 @@
+"""Follow a case until it is settled: line by line, or as JSON lines for a program."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from killswitch.api import Killswitch
+from killswitch.cli import exits, lines, personas
+from killswitch.cli.context import context
+from killswitch.cli.exits import Exit
+from killswitch.model.case import SETTLED, Case, CaseState
+from killswitch.model.event import Entry, What
+from killswitch.report import words
+
+_COLOURS = {w.glyph: w.colour for group in (words.CASES, words.CHANGES) for w in group.values()}
+
+
+@dataclass
+class Follow:
+    """Follows one case. ``until`` says when to stop; ``play`` answers gates in a drill."""
+
+    api: Killswitch
+    case: str
+    until: Callable[[Case], bool]
+    play: personas.Play | None = None
+    wait: bool = True  # False: stop as soon as people are waited for
+
+    async def run(self) -> Case:
+        """Show what happens until the end; the case is returned."""
+        async for entry in self.api.follow(self.case):
+            case = self.api.show(self.case)
+            self._show(entry, case)
+            if entry.what is What.OPENED and self.play:
+                await self.play.answer(self.api, self.case, entry.data["gate"])
+            if entry.seq < case.last_seq:
+                continue
+            if self.until(case):
+                return case
+            if not self.wait and entry.what is What.OPENED:
+                return case
+        raise AssertionError("follow ends only by returning")
+
+    def _show(self, entry: Entry, case: Case) -> None:
+        if context.as_json:
+            context.emit(
+                {
+                    "schema": "killswitch/event/1",
+                    "case": self.case,
+                    "seq": entry.seq,
+                    "at": entry.at,
+                    "what": entry.what,
+                    "data": entry.data,
+                }
+            )
+            return
+        text = lines.stamped(entry, case)
+        if text:
+            context.say(_coloured(text))
+
+
+def _coloured(text: str) -> Text:
+    """The line, its glyph and state in the state's colour."""
+    body = text[10:]
+    colour = _COLOURS.get(body[:1], "")
+    return Text.assemble((text[:10], "dim"), (body, colour if body[:1] in _COLOURS else ""))
+
+
+def settled(case: Case) -> bool:
+    """Whether there is an answer; late changes of a partial case go on in the background."""
+    return bool(case.closed_at) or case.state in SETTLED
+
+
+def restored(number: int) -> Callable[[Case], bool]:
+    """Whether that restore has come to an end."""
+    return lambda case: len(case.restores) >= number and bool(case.restores[number - 1]["state"])
+
+
+def follow(api: Killswitch, case: str, until: Callable[[Case], bool], **how: object) -> Case | Exit:
+    """Follow; on Ctrl-C leave the case running and say so."""
+    try:
+        return asyncio.run(Follow(api, case, until, **how).run())  # type: ignore[arg-type]
+    except KeyboardInterrupt:
+        context.say(
+            f"\nYou left; {case} goes on. `agent-kill status {case} --watch` follows it again."
+        )
+        return Exit.INTERRUPTED
+
+
+def exit_of(case: Case) -> Exit:
+    """The exit code for how a case stands."""
+    if case.state is CaseState.REFUSED:
+        return exits.of_refusal(case.refusal.get("kind", ""))
+    return exits.OF_STATE.get(case.state, Exit.WAITING)

@@ -1,0 +1,153 @@
+"""``agent-kill serve``: the engine and its health endpoint in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from killswitch import wiring
+from killswitch.cli.engine_process import NoEngine, only_engine
+from killswitch.config import Config
+from killswitch.engine.engine import Engine
+from killswitch.model.plan import Mode
+
+IDLE = 2.0  # seconds with nothing open before an engine that was started on demand ends
+SIMULATORS_WITHIN = 20.0  # seconds
+
+log = structlog.get_logger()
+
+
+def serve(config: Config, *, port: int | None, until_idle: bool) -> None:
+    """Run until SIGTERM, SIGINT or, with ``until_idle``, until nothing is open."""
+    _log_plainly()
+    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with only_engine(config.state), _simulators(config):
+        asyncio.run(_serve(config, port, until_idle=until_idle))
+
+
+async def _serve(config: Config, port: int | None, *, until_idle: bool) -> None:
+    engine = Engine(wiring.build(config), wiring.engine_database(config.state))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await engine.start()
+    log.info("engine runs", mode=config.mode, state=str(config.state))
+    async with _health(engine, port):
+        while not stop.is_set():
+            if until_idle and await _stays_idle(engine, stop):
+                break
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0.5)
+    await engine.stop()
+    log.info("engine stopped")
+
+
+async def _stays_idle(engine: Engine, stop: asyncio.Event) -> bool:
+    until = time.monotonic() + IDLE
+    while time.monotonic() < until:
+        if stop.is_set() or not await engine.idle():
+            return False
+        await asyncio.sleep(0.25)
+    return True
+
+
+@asynccontextmanager
+async def _health(engine: Engine, port: int | None) -> AsyncIterator[None]:
+    """``/healthz`` on 127.0.0.1: 200 while work can be done, 503 and why while it cannot."""
+    if port is None:
+        yield
+        return
+
+    async def healthz(request: Request) -> Response:
+        del request
+        health = engine.health
+        return JSONResponse(health, status_code=200 if health["ok"] else 503)
+
+    app = Starlette(routes=[Route("/healthz", healthz)])
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+    )
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    running = asyncio.create_task(server.serve())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await running
+
+
+@contextlib.contextmanager
+def _simulators(config: Config) -> Iterator[None]:
+    """In a drill with a world: the simulated vendors, for as long as this engine lives."""
+    drill = config.written.drill
+    if config.mode is not Mode.DRILL or drill is None or _answer(config):
+        yield
+        return
+    places = [f"{name}={config.addresses(name)[0]}" for name in config.connections]
+    vendors = [f"{name}:{vendor}" for name, vendor in config.connections.items()]
+    process = subprocess.Popen(  # our own program
+        [
+            sys.executable,
+            "-m",
+            "tabletop.sims",
+            "--world",
+            str(config.path(drill.world)),
+            *[word for place in places for word in ("--at", place)],
+            *[word for vendor in vendors for word in ("--vendor", vendor)],
+        ],
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        until = time.monotonic() + SIMULATORS_WITHIN
+        while not _answer(config):
+            if process.poll() is not None or time.monotonic() > until:
+                raise NoEngine("the simulated vendors did not start")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _answer(config: Config) -> bool:
+    """Whether every connection's address takes a connection."""
+    for name in config.connections:
+        url = urlsplit(config.addresses(name)[0])
+        try:
+            socket.create_connection((url.hostname or "", url.port or 80), timeout=1).close()
+        except OSError:
+            return False
+    return True
+
+
+def _log_plainly() -> None:
+    """One JSON line an event; SDK loggers stay quiet (some print tokens at DEBUG)."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    for name in ("okta-sdk-python", "githubkit", "httpx", "botocore", "anthropic", "dbos"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(),
+    )

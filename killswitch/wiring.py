@@ -1,0 +1,100 @@
+"""The only file that joins engine, vendors, evidence, audit and configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from killswitch import catalogue
+from killswitch.audit.journal import Journal
+from killswitch.audit.store import Store
+from killswitch.audit.witness import FileWitness, sign_head
+from killswitch.config import Config
+from killswitch.engine.connections import Connection, Connections
+from killswitch.engine.house import House, Rules
+from killswitch.engine.pace import Pace
+from killswitch.evidence import keys, seal
+from killswitch.evidence.vault import Vault
+from killswitch.model.case import Case
+
+
+def build(config: Config) -> House:
+    """The house that this configuration describes. Opens the database; no vendor is called.
+
+    Raises Broken when the state directory cannot be written, Invalid for a broken key file.
+    """
+    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = Store(config.state / "killswitch.db")
+    journal = Journal(store)
+    vault = Vault(config.state / "vault")
+    witnesses = _witnesses(config)
+    signing = keys.load_or_create(config.signing_key)
+
+    async def sealed(case: Case, which: str) -> dict[str, Any]:
+        return await seal.seal_case(
+            case, which, vault=vault, journal=journal, signer=signing, tsa=config.written.tsa
+        )
+
+    async def signed_head() -> None:
+        await asyncio.to_thread(sign_head, journal, signing, witnesses)
+
+    async def reported(case: Case) -> dict[str, str]:
+        from killswitch.report import files
+
+        return await asyncio.to_thread(files.write, case, config.state / "reports" / case.id)
+
+    return House(
+        store=store,
+        journal=journal,
+        vault=vault,
+        connections=connections(config),
+        rules=rules(config),
+        readings=config.state / "roles",
+        seal=sealed,
+        sign_head=signed_head,
+        write_report=reported,
+    )
+
+
+def connections(config: Config) -> Connections:
+    """A connection for each that is configured, with its guard and its pace. No I/O."""
+    return Connections({name: _connection(config, name) for name in config.connections})
+
+
+def _connection(config: Config, name: str) -> Connection:
+    plain = config.plain_settings(name)
+    return Connection(
+        name=name,
+        vendor=catalogue.vendor(config.connections[name]),
+        address=plain.url,
+        settle=plain.settle,
+        link=Pace(name, plain.rate, plain.burst, plain.concurrency, config.guard(name).allow),
+        settings=lambda: config.settings(name),
+    )
+
+
+def rules(config: Config) -> Rules:
+    """What guards and gates read of the configuration."""
+    written = config.written
+    drill = written.drill
+    return Rules(
+        protected_people=written.protected.people,
+        protected_groups=written.protected.groups,
+        roles=written.roles,
+        kills_per_hour=written.policy.kills_per_hour,
+        min_admins=written.policy.min_admins,
+        watch_for=drill.watch_for if drill else None,
+        watch_every=drill.watch_every if drill else None,
+    )
+
+
+def _witnesses(config: Config) -> list[FileWitness]:
+    if config.written.witness is None:
+        return []
+    return [FileWitness(config.path(config.written.witness.file))]
+
+
+def engine_database(state: Path) -> str:
+    """Where the engine keeps its own bookkeeping."""
+    return f"sqlite:///{state / 'engine.db'}"
