@@ -42,7 +42,10 @@ def build(config: Config) -> House:
     async def reported(case: Case) -> dict[str, str]:
         from killswitch.report import files
 
-        return await asyncio.to_thread(files.write, case, config.state / "reports" / case.id)
+        last = journal.last()
+        head = {"seq": last.seq, "hash": last.hash, "at": last.at} if last else None
+        folder = config.state / "reports" / case.id
+        return await asyncio.to_thread(files.write, case, folder, head=head)
 
     return House(
         store=store,
@@ -92,7 +95,9 @@ def rules(config: Config) -> Rules:
 def _witnesses(config: Config) -> list[FileWitness]:
     if config.written.witness is None:
         return []
-    return [FileWitness(config.path(config.written.witness.file))]
+    file = config.path(config.written.witness.file)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return [FileWitness(file)]
 
 
 def engine_database(state: Path) -> str:

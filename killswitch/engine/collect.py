@@ -119,11 +119,12 @@ def _collector(entry: Collect) -> Collector[Any]:
 
 
 def sources(house: House, plan: Plan) -> list[tuple[str, int, bool]]:
-    """(connection, number of the entry, volatile) for everything that can be collected."""
+    """(connection, number of the entry, volatile): what containment destroys comes first."""
     known = {a.connection for a in plan.accounts}
-    return [
+    found = [
         (connection.name, number, catalogue.collector(entry.use).volatile)
         for number, entry in enumerate(plan.collect)
         for connection in house.connections.of(entry.use.partition(".")[0])
         if connection.name in known
     ]
+    return sorted(found, key=lambda source: not source[2])

@@ -37,7 +37,7 @@ class Engine:
         self.house = house
         self.durable = Durable(database, worker)
         contain = Contain(house, self.durable)
-        kill = Kill(house, self.durable)
+        kill = Kill(house, self.durable, contain)
         self.durable.workflow("kill", kill.run)
         self.durable.workflow("contain", contain.run)
         self.durable.workflow("contain-later", kill.contain_later)

@@ -6,13 +6,14 @@ request ─ resolve ─ plan ─┬─ evidence ─┬─ identity ─ credentia
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 import structlog
 
 from killswitch.engine import planner
 from killswitch.engine.collect import sources
-from killswitch.engine.contain import Turn
+from killswitch.engine.contain import Contain, Turn
 from killswitch.engine.durable import Durable, Handle, Json
 from killswitch.engine.gate import ABORTED, APPROVED, DENIED, EXPIRED, run_id
 from killswitch.engine.house import House
@@ -40,8 +41,8 @@ class Running:
 class Kill:
     """The workflow ``kill(case)``; what it starts is named after the case."""
 
-    def __init__(self, house: House, durable: Durable) -> None:
-        self.house, self.durable = house, durable
+    def __init__(self, house: House, durable: Durable, contain: Contain) -> None:
+        self.house, self.durable, self.contain = house, durable, contain
 
     async def run(self, case: str) -> Json:
         """From a request that is on the disk to a case that is settled, watched and closed."""
@@ -58,6 +59,7 @@ class Kill:
         for layer in LAYERS:
             if layer in plan.layers:
                 await self._layer(case, plan, layer, running)
+        await self.durable.step("by hand", self._look_at_manual_steps, case)
         await self.durable.step("settle", self._settle, case)
         await self._join(case, running)
         await self.durable.step("settle again", self._settle, case)
@@ -262,14 +264,20 @@ class Kill:
 
     async def _settled(self, case: str, state: str) -> None:
         view = self.house.case(case)
-        await self.house.note(
-            What.SETTLED,
-            case,
-            f"settled:{state}:{view.last_seq if view.state != state else 'same'}",
-            state=state,
-            open=open_ends(view),
-        )
+        left = open_ends(view)
+        if view.state == state and view.open == left:
+            return
+        key = f"settled:{view.last_seq}"
+        await self.house.note(What.SETTLED, case, key, state=state, open=left)
         await self.house.sign_head()
+
+    async def _look_at_manual_steps(self, case: str) -> None:
+        """People work beside us: what they have done by hand meanwhile is read back."""
+        view = self.house.case(case)
+        by_hand = [c.plan for c in view.changes.values() if c.state is ChangeState.MANUAL]
+        await asyncio.gather(
+            *(self.contain.settle(case, c.model_dump(mode="json"), "by-hand") for c in by_hand)
+        )
 
     async def _let_go(self, case: str) -> None:
         """From now on a press for the same subject is a case of its own."""

@@ -45,6 +45,11 @@ async def holders(
     return tuple(dict.fromkeys(found))
 
 
+def named(house: House, role: str) -> tuple[str, ...]:
+    """Those who hold the role by their own address: no IdP needs to answer for them."""
+    return tuple(m.lower() for m in house.rules.roles.get(role, ()) if "@" in m)
+
+
 def _last_reading(house: House, reference: str) -> tuple[datetime, list[str]] | None:
     file = house.readings / f"{quote(reference, safe='')}.json"
     try:

@@ -7,17 +7,23 @@ must issue it anew.
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+from typing import TYPE_CHECKING, Any
+
 from killswitch.engine import holds, planner
-from killswitch.engine.durable import Durable, Json
 from killswitch.engine.gate import APPROVED, run_id
 from killswitch.engine.house import House
 from killswitch.engine.settle import Outcome, Settle, safely
-from killswitch.model.action import Undo
+from killswitch.model.action import Action, Undo
 from killswitch.model.case import Case, ChangeState, ChangeView
 from killswitch.model.codec import digest
 from killswitch.model.errors import Missing
 from killswitch.model.event import What
-from killswitch.model.plan import Plan
+from killswitch.model.plan import Change, Plan
+
+if TYPE_CHECKING:  # the API asks for digests only, and has no use for workflows
+    from killswitch.engine.durable import Durable, Json
 
 _LEFT = {ChangeState.RESTORED, ChangeState.KEPT, ChangeState.REISSUE}
 
@@ -42,8 +48,14 @@ class Restore:
         )
         outcome = await self.durable.result(gate)
         if outcome == APPROVED:
-            for change in asked["changes"]:
-                await self.durable.step(f"{change}/restore", self._give_back, case, change, number)
+            for group in asked["changes"]:  # a step's changes side by side, the last step first
+                steps = self.durable.reserve(len(group))
+                await asyncio.gather(
+                    *(
+                        step.run(f"{change}/restore", self._give_back, case, change, number)
+                        for step, change in zip(steps, group, strict=True)
+                    )
+                )
         return await self.durable.step("settled", self._settled, case, number, outcome)
 
     # -- steps -----------------------------------------------------------------------------------
@@ -54,7 +66,7 @@ class Restore:
         return {
             "gate": plan.restore_gate,
             "digest": restore_digest(view, number),
-            "changes": changes_to_restore(view, number),
+            "changes": _by_step(view, changes_to_restore(view, number)),
         }
 
     async def _give_back(self, case: str, change_id: str, number: int) -> Json:
@@ -91,51 +103,54 @@ class Restore:
             )
         except Missing:
             return Outcome(ChangeState.REISSUE, "the object is gone; nothing to give back to")
+        if plan.manual:
+            if now == before:
+                return Outcome(ChangeState.KEPT, "nobody changed it by hand; it is as it was")
+            return Outcome(ChangeState.MANUAL, f"give it back by hand: {plan.manual}")
         if now not in (goal, before) and plan.undo_kind is Undo.EXACT and not force:
             return Outcome(
                 ChangeState.DRIFTED,
                 "somebody changed it since: it is neither as we left it nor as it was",
             )
-        return await self._undo(view, change, tag, action, target, before)
+        return await self._undo(view.id, plan, tag, action, target, before)
 
     async def _undo(
         self,
-        view: Case,
-        change: ChangeView,
+        case: str,
+        plan: Change,
         tag: str,
-        action: object,
-        target: object,
-        before: object,
+        action: Action[Any, Any, Any],
+        target: Any,
+        before: Any,
     ) -> Outcome:
-        plan = change.plan
         connection = self.house.connections[plan.connection]
         boot = self.house.boot
 
         async def undoing(attempt: int) -> None:
             key = f"{tag}:{plan.id}:{boot}:{attempt}"
             await self.house.note(
-                What.APPLYING, view.id, key, change=plan.id, attempt=attempt, undo=True
+                What.APPLYING, case, key, change=plan.id, attempt=attempt, undo=True
             )
 
         async def quiet(detail: str) -> None:
             del detail
 
-        made, kind = planner.thaw(plan)
-        del action, target
         if plan.undo_kind is Undo.REBUILD:
             await undoing(1)
-            await connection.steady(60.0, lambda: made.undo(connection.client(), kind, before))
-            seen = await connection.steady(60.0, lambda: made.capture(connection.client(), kind))
+            await connection.steady(60.0, lambda: action.undo(connection.client(), target, before))
+            seen = await connection.steady(
+                60.0, lambda: action.capture(connection.client(), target)
+            )
             if seen == before:
                 return Outcome(ChangeState.RESTORED, "", [self.house.now().isoformat()])
-            return Outcome(ChangeState.REISSUE, made.reissue or "an equivalent must be made anew")
+            return Outcome(ChangeState.REISSUE, action.reissue or "an equivalent must be made anew")
         outcome = await Settle(
             house=self.house,
             connection=connection,
-            action=made,
-            target=kind,
+            action=action,
+            target=target,
             want=before,
-            act=lambda: made.undo(connection.client(), kind, before),
+            act=lambda: action.undo(connection.client(), target, before),
             applying=undoing,
             retrying=quiet,
             probe=False,
@@ -182,6 +197,11 @@ def changes_to_restore(view: Case, number: int) -> list[str]:
     held = [c for c in view.changes.values() if c.held]
     chosen = [c for c in held if not only or any(part in c.plan.id for part in only)]
     return [c.plan.id for c in sorted(chosen, key=lambda c: c.plan.step, reverse=True)]
+
+
+def _by_step(view: Case, changes: list[str]) -> list[list[str]]:
+    steps = itertools.groupby(changes, key=lambda change: view.changes[change].plan.step)
+    return [list(group) for _, group in steps]
 
 
 def restore_digest(view: Case, number: int) -> str:

@@ -16,7 +16,7 @@ from killswitch.model.case import Case, ChangeState, ChangeView
 from killswitch.model.errors import Missing, VendorError
 from killswitch.model.event import What
 
-_AGAIN = {ChangeState.FAILED, ChangeState.UNVERIFIED}
+_AGAIN = {ChangeState.FAILED, ChangeState.UNVERIFIED, ChangeState.MANUAL}
 
 
 class Watch:

@@ -1,6 +1,6 @@
 """A playbook as typed data: which actions and collectors, in which layer, behind which gate.
 
-The strict loader is ``engine/playbooks.py``. Values are literals or look-ups such as
+The strict loader is ``killswitch/playbooks/``. Values are literals or look-ups such as
 ``${{ subject.email }}``; there are no expressions, URLs, secrets or lists of people.
 """
 

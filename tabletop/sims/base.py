@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import Any, ClassVar
 
 import httpx
@@ -148,6 +149,8 @@ class Sim(ABC):
         self.exchanges.append(exchange)
         if fault and fault.kind is Kind.LATE:
             await asyncio.sleep(fault.seconds)
+        if not any(name == b"date" for name, _ in headers):
+            headers = [*headers, (b"date", formatdate(usegmt=True).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         if fault and fault.kind in (Kind.DROP, Kind.DROP_AFTER):
             return  # uvicorn breaks the connection: the promised body never comes

@@ -84,6 +84,7 @@ class Simulators:
                     log_level="critical",
                     lifespan="off",
                     access_log=False,
+                    date_header=False,
                     timeout_graceful_shutdown=1,
                 )
             )
@@ -128,7 +129,8 @@ class Simulators:
 
 
 def _bound(port: int) -> socket.socket:
-    bound = socket.socket()
+    # Said in full: with protocol 0 asyncio leaves Nagle's delay on, 40 ms for every request.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(("127.0.0.1", port))
     return bound

@@ -1,0 +1,1 @@
+"""Claude: the members, API keys and transcripts of an Anthropic organisation."""

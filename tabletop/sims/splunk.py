@@ -1,0 +1,283 @@
+"""Splunk: search v2 jobs over the events of the world, with a token.
+
+It searches honestly a small part of SPL: ``search`` with ``field="value"`` joined by blanks,
+``AND`` and ``OR``, then ``sort`` and ``head``. What it does not understand it refuses, as the
+real one does. It can be slow, lag behind, and keep fewer rows than there are.
+
+Jobs are kept beside ``state``: a search changes nothing at the vendor.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from tabletop.sims.base import Attempt, Refusal, Sim
+from tabletop.sims.world import Person, World
+
+TOKEN = "eyJ.FAKE.splunk-token"
+STATES = ("QUEUED", "PARSING", "RUNNING")
+WORD = re.compile(r'\s*(?:(AND|OR)\b|([A-Za-z_][\w.]*)="([^"\\|\[\]`]*)")')
+Event = dict[str, Any]
+
+
+@dataclass
+class Job:
+    """One search. ``looks`` counts how often somebody asked how far it is."""
+
+    sid: str
+    search: str
+    earliest: float
+    latest: float
+    rows: list[Event]
+    messages: list[dict[str, str]] = field(default_factory=list)
+    looks: int = 0
+    finalized: bool = False
+
+
+class Splunk(Sim):
+    """A search head. ``slow``: looks until a search is done; ``lag``: seconds; ``most``: rows."""
+
+    vendor: ClassVar[str] = "splunk"
+
+    def __init__(self, world: World, *, latency: tuple[float, float] = (0.0, 0.0)) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.slow = 2
+        self.lag = 0.0
+        self.most: int | None = None
+        self._serial = itertools.count(1)
+        super().__init__(world, latency=latency)
+
+    def seed(self, world: World) -> dict[str, Any]:
+        """A service account that may search one index. Events are the world's own."""
+        return {
+            "username": "svc-killswitch",
+            "realname": "killswitch (read only)",
+            "email": f"svc-killswitch@{world.domain}",
+            "indexes": ["agents"],
+        }
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """With and without a namespace."""
+        found: list[BaseRoute] = [
+            Route("/services/server/info", self.info),
+            Route("/services/authentication/current-context", self.context),
+        ]
+        for root in ("/services", "/servicesNS/{owner}/{app}"):
+            jobs = f"{root}/search/v2/jobs"
+            found += [
+                Route(jobs, self.start, methods=["POST"]),
+                Route(f"{jobs}/{{sid}}", self.status),
+                Route(f"{jobs}/{{sid}}/results", self.results, methods=["GET", "POST"]),
+                Route(f"{jobs}/{{sid}}/control", self.control, methods=["POST"]),
+            ]
+        return found
+
+    def settings(self) -> dict[str, Any]:
+        """The token, and no waiting between looks."""
+        return {"url": self.url, "token": TOKEN, "poll": 0.01}
+
+    async def suspect_tries(self, http: httpx.AsyncClient, person: Person) -> list[Attempt]:
+        """Nothing: the SIEM gives the suspect no access, it only saw what they did."""
+        return []
+
+    async def info(self, request: Request) -> Response:
+        self._require(request)
+        content = {"version": "9.4.1", "instance_type": "splunk", "serverName": "sim"}
+        return _json(_entry("server-info", content))
+
+    async def context(self, request: Request) -> Response:
+        self._require(request)
+        content = {
+            "username": self.state["username"],
+            "realname": self.state["realname"],
+            "email": self.state["email"],
+            "roles": ["killswitch_reader"],
+            "capabilities": ["search"] if self.allows("search") else [],
+        }
+        return _json(_entry("context", content))
+
+    async def start(self, request: Request) -> Response:
+        self._require(request, "search")
+        asked = await _form(request)
+        search = asked.get("search", "")
+        if not search.startswith(("search ", "|")):
+            raise _refusal(400, "Unknown search command")
+        earliest, latest = float(asked["earliest_time"]), float(asked["latest_time"])
+        rows = self._search(search, earliest, latest)
+        sid = f"{time.time():.0f}.{next(self._serial)}"
+        job = Job(sid, search, earliest, latest, rows)
+        most = min(int(asked.get("max_count", 10_000)), self.most or 500_000)
+        if len(rows) > most:
+            job.rows = rows[:most]
+            if self.most:
+                text = f"Search results were truncated to {most} rows"
+                job.messages.append({"type": "WARN", "text": text})
+        self.jobs[sid] = job
+        return _json({"sid": sid}, 201)
+
+    async def status(self, request: Request) -> Response:
+        self._require(request, "search")
+        job = self._job(request)
+        job.looks += 1
+        state = self._state(job)
+        content = {
+            "sid": job.sid,
+            "dispatchState": state,
+            "isDone": state == "DONE",
+            "isFailed": False,
+            "isFinalized": job.finalized,
+            "doneProgress": 1 if state == "DONE" else 0.5,
+            "resultCount": len(job.rows) if state == "DONE" else 0,
+            "eventCount": len(job.rows),
+            "scanCount": len(self.world.events),
+            "searchEarliestTime": job.earliest,
+            "searchLatestTime": job.latest,
+            "runDuration": 0.1,
+            "messages": job.messages,
+        }
+        return _json(_entry(job.search, content))
+
+    async def results(self, request: Request) -> Response:
+        self._require(request, "search")
+        job = self._job(request)
+        if self._state(job) != "DONE":
+            return Response(status_code=204, headers={"connection": "close"})
+        # v2 takes parameters in the body: one that reads only the query gives page 1 for ever
+        asked = {**request.query_params, **await _form(request)}
+        offset, count = int(asked.get("offset", 0)), int(asked.get("count", 100))
+        rows = job.rows[offset : offset + count] if count else job.rows[offset:]
+        names = dict.fromkeys(name for row in rows for name in row)
+        return _json(
+            {
+                "preview": False,
+                "init_offset": offset,
+                "messages": job.messages,
+                "fields": [{"name": name} for name in names],
+                "results": rows,
+                "highlighted": {},
+            }
+        )
+
+    async def control(self, request: Request) -> Response:
+        self._require(request, "search")
+        job = self._job(request)
+        action = (await _form(request)).get("action")
+        if action == "cancel":
+            del self.jobs[job.sid]
+        elif action == "finalize":
+            job.finalized = True
+        else:
+            raise _refusal(400, f"Unknown action {action}")
+        text = f"Search job {action}led." if action == "cancel" else "Search job finalized."
+        return _json({"messages": [{"type": "INFO", "text": text}]})
+
+    def _state(self, job: Job) -> str:
+        if job.finalized or job.looks > self.slow:
+            return "DONE"
+        return STATES[min(job.looks, len(STATES)) - 1] if job.looks else STATES[0]
+
+    def _search(self, text: str, earliest: float, latest: float) -> list[Event]:
+        """The rows, or Splunk's own refusal of what it cannot read."""
+        first, *commands = [part.strip() for part in text.split("|")]
+        wanted = _terms(first.removeprefix("search"))
+        visible = time.time() - self.lag
+        found = [
+            event
+            for event in self.world.events
+            if earliest <= event["_time"] < latest
+            and event["_time"] <= visible
+            and event.get("index", "agents") in self.state["indexes"]
+            and any(all(_has(event, *term) for term in group) for group in wanted)
+        ]
+        for command in commands:
+            name, *words = command.split()
+            if name == "sort" and words == ["0", "_time"]:
+                found = sorted(found, key=lambda event: event["_time"])
+            elif name == "sort" and words == ["0", "-_time"]:
+                found = sorted(found, key=lambda event: -event["_time"])
+            elif name == "head" and len(words) == 1 and words[0].isdigit():
+                found = found[: int(words[0])]
+            else:
+                raise _refusal(400, f"Error in '{name}' command")
+        return [_row(event) for event in found]
+
+    def _job(self, request: Request) -> Job:
+        job = self.jobs.get(request.path_params["sid"])
+        if job is None:
+            raise _refusal(404, "Unknown sid.")
+        return job
+
+    def _require(self, request: Request, capability: str = "") -> None:
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            raise _refusal(401, "call not properly authenticated")
+        if capability and not self.allows(capability):
+            raise _refusal(403, f"insufficient permission: {capability}")
+
+
+def _terms(text: str) -> list[list[tuple[str, str]]]:
+    """``a="1" b="2" OR c="3"`` as alternatives of terms that must all hold; OR binds weaker."""
+    groups: list[list[tuple[str, str]]] = [[]]
+    place = 0
+    while text[place:].strip():
+        match = WORD.match(text, place)
+        if not match:
+            raise _refusal(400, f"Unable to parse the search: {text[place:].strip()}")
+        joint, name, value = match.groups()
+        if joint == "OR":
+            groups.append([])
+        elif name:
+            groups[-1].append((name, value))
+        place = match.end()
+    if not all(groups):
+        raise _refusal(400, "Unable to parse the search: an empty term")
+    return groups
+
+
+def _has(event: Event, name: str, value: str) -> bool:
+    """Splunk compares without case, and ``*`` stands for anything."""
+    held = event.get("index", "agents") if name == "index" else event.get(name)
+    pattern = ".*".join(re.escape(part) for part in value.split("*"))
+    return held is not None and re.fullmatch(pattern, str(held), re.IGNORECASE) is not None
+
+
+def _row(event: Event) -> Event:
+    """An event as the results endpoint shows it: every value is text."""
+    fields = {k: v for k, v in event.items() if k not in ("_time", "index")}
+    return {
+        "_time": datetime.fromtimestamp(event["_time"], UTC).isoformat(timespec="milliseconds"),
+        "_raw": json.dumps(fields, sort_keys=True),
+        "index": event.get("index", "agents"),
+        "sourcetype": "agents:json",
+        **{k: v if isinstance(v, str) else json.dumps(v) for k, v in fields.items()},
+    }
+
+
+async def _form(request: Request) -> dict[str, str]:
+    return dict(parse_qsl((await request.body()).decode()))
+
+
+def _entry(name: str, content: dict[str, Any]) -> dict[str, Any]:
+    acl = {"owner": "svc-killswitch", "app": "search", "sharing": "global"}
+    return {"links": {}, "entry": [{"name": name, "content": {**content, "eai:acl": acl}}]}
+
+
+def _json(body: object, status: int = 200) -> Response:
+    """``Connection`` is always named: without it the SDK reads an empty body."""
+    return JSONResponse(body, status, {"connection": "close"})
+
+
+def _refusal(status: int, text: str) -> Refusal:
+    return Refusal(_json({"messages": [{"type": "ERROR", "text": text}]}, status))

@@ -1,0 +1,189 @@
+"""A whole killswitch in this process, against simulators: what engine and fault tests drive.
+
+``async with Drill.of(tmp_path) as drill: case = await drill.kill()``. The engine, the database,
+the vendor SDKs and the sockets are real; people are played through the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from killswitch import config as configuration
+from killswitch import playbooks, wiring
+from killswitch.api import Killswitch, Person
+from killswitch.engine.engine import Engine
+from killswitch.engine.house import House
+from killswitch.model.case import SETTLED, Case, Request
+from killswitch.model.errors import NotAllowed
+from killswitch.model.playbook import Assurance, Playbook
+from tabletop.home import prepare
+from tabletop.sims.run import Simulators
+from tabletop.sims.world import World
+
+JO, KIM = "jo@corp.example", "kim@corp.example"
+DANA, SOL = "dana@corp.example", "sol@corp.example"  # secops
+LEE, RIA = "lee@corp.example", "ria@corp.example"  # engineering leads
+MAX = "max@corp.example"  # duty director
+
+# Okta and Claude only: two vendors, three layers' worth of behaviour, fast.
+SMALL = """
+playbook: small
+version: 1
+summary: Two vendors, for tests.
+subject: person
+gates:
+  lead: {approvers: eng-leads, quorum: 1, timeout: 30s, on_timeout: deny}
+evidence:
+  window: 7d
+  deadline: 5s
+  collect: [okta.user, claude.api_keys]
+layers:
+  identity:
+    gate: lead
+    deadline: 5s
+    keep_trying: 20s
+    steps: [okta.user.suspend]
+  credentials:
+    gate: lead
+    deadline: 5s
+    keep_trying: 20s
+    steps: [claude.api_keys.deactivate]
+watch: {for: 2s, every: 1s}
+"""
+
+
+def person(email: str) -> Person:
+    """Somebody at the command line."""
+    return Person(email, Assurance.OS_LOGIN, "cli")
+
+
+@dataclass
+class Drill:
+    """Simulators, house, engine and API over one folder."""
+
+    file: Path
+    sims: Simulators
+    config: configuration.Config
+    house: House
+    engine: Engine
+    api: Killswitch
+
+    @classmethod
+    def of(
+        cls,
+        folder: Path,
+        *,
+        world: World | None = None,
+        vendors: Iterable[str] = ("okta", "claude"),
+        latency: tuple[float, float] = (0.0, 0.0),
+        **more: Any,
+    ) -> Drill:
+        """A drill that is not started yet. ``more`` is laid over its killswitch.yaml."""
+        more.setdefault("drill", {"world": "world.json", "watch_for": "1s", "watch_every": "1s"})
+        file, sims = prepare(folder, world or World.named("small"), vendors=vendors, **more)
+        for sim in sims.sims.values():
+            sim.latency = latency
+        config = configuration.load(file)
+        house = wiring.build(config)
+        engine = Engine(house, wiring.engine_database(config.state))
+        return cls(file, sims, config, house, engine, Killswitch(house))
+
+    async def __aenter__(self) -> Drill:
+        self.sims.start()
+        await self.engine.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.engine.stop()
+        self.house.store.close()
+        self.sims.stop()
+
+    def playbook(self, text: str = SMALL) -> Playbook:
+        """A playbook from text, through the strict loader."""
+        file = self.file.with_name("playbook-under-test.yaml")
+        file.write_text(text)
+        return playbooks.load(file, policy=self.config)
+
+    def request(
+        self, subject: str = JO, *, playbook: str | Playbook = SMALL, by: str = DANA, **more: Any
+    ) -> Request:
+        """A request as the command line makes it."""
+        made = playbook if isinstance(playbook, Playbook) else self.playbook(playbook)
+        given = {"mode": self.config.mode, "reason": "a test", **more}
+        return Request(
+            subject=subject if ":" in subject else f"person:{subject}",
+            playbook=made.model_dump(mode="json", by_alias=True),
+            playbook_digest=playbooks.digest(made),
+            requester=by,
+            door="cli",
+            **given,
+        )
+
+    async def start(self, subject: str = JO, *, by: str = DANA, **more: Any) -> str:
+        """Ask for a kill; the case's id."""
+        return (await self.api.start(self.request(subject, by=by, **more), person(by))).case
+
+    async def until(
+        self, case: str, ready: Callable[[Case], bool], *, seconds: float = 40.0
+    ) -> Case:
+        """The case, as soon as it is so. Fails with how it stood when time was up."""
+        async with asyncio.timeout(seconds):
+            while True:
+                try:
+                    view = self.api.show(case)
+                    if ready(view):
+                        return view
+                    await asyncio.sleep(0.03)
+                except asyncio.CancelledError:
+                    states = {c.plan.id: (c.state, c.detail) for c in view.changes.values()}
+                    print(f"{case} stood at {view.state}: {states} {view.refusal}")  # noqa: T201
+                    raise
+
+    async def approve(self, case: str, *people: str, gate: str = "lead") -> None:
+        """Wait for the gate and approve it as these people."""
+        view = await self.until(case, lambda c: gate in c.gates)
+        for email in people or (LEE,):
+            try:
+                await self.api.answer(case, gate, "approve", person(email), reason="agreed")
+            except NotAllowed:
+                if not self.api.show(case).gates[gate].outcome:
+                    raise
+        del view
+
+    async def settled(self, case: str, *, seconds: float = 40.0) -> Case:
+        """The case when there is an answer."""
+        return await self.until(case, lambda c: c.state in SETTLED, seconds=seconds)
+
+    async def closed(self, case: str, *, seconds: float = 60.0) -> Case:
+        """The case when it was watched and closed."""
+        return await self.until(case, lambda c: bool(c.closed_at), seconds=seconds)
+
+    async def kill(
+        self, subject: str = JO, *, gates: tuple[str, ...] = ("lead",), **more: Any
+    ) -> Case:
+        """Start, approve every gate with two leads, and wait until it is settled."""
+        case = await self.start(subject, **more)
+        await self.until(case, lambda c: bool(c.gates) or c.state in SETTLED)
+        for gate in gates:
+            if self.api.show(case).state not in SETTLED:
+                await self.approve(case, LEE, RIA, gate=gate)
+        return await self.settled(case)
+
+    async def restore(self, case: str, *, by: str = DANA, **more: Any) -> Case:
+        """Ask for access back, approve, and wait for the end of it."""
+        number, _ = await self.api.restore(case, person(by), "all clear", **more)
+        gate = f"restore-{number}/lead"
+        await self.approve(case, LEE, RIA, gate=gate)
+        return await self.until(
+            case, lambda c: len(c.restores) >= number and bool(c.restores[number - 1]["state"])
+        )
