@@ -1,0 +1,338 @@
+"""killswitch.yaml, typed: connections, roles, protected people, policy.
+
+Nothing secret is in it and nothing secret is read with it: ``settings`` follows the references
+of one connection when that connection is made. ``example.yaml`` beside this file shows every key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from killswitch import catalogue, hosts, references, strictyaml, typed
+from killswitch.hosts import Origin
+from killswitch.model.errors import Invalid, Refused, SubjectNotFound
+from killswitch.model.plan import Mode
+from killswitch.model.playbook import Duration, Name
+from killswitch.model.subject import Kind, Subject
+from killswitch.model.vendor import Settings
+from killswitch.strictyaml import Document, Where
+
+
+def _email(value: Any) -> Any:
+    """A person's e-mail address, in lower case."""
+    try:
+        return Subject.parse(f"{Kind.PERSON}:{value}").name
+    except SubjectNotFound as error:
+        raise ValueError("an e-mail address: jo@corp.example") from error
+
+
+def _member(value: Any) -> Any:
+    return _email(value) if isinstance(value, str) and "@" in value else value
+
+
+Email = Annotated[str, BeforeValidator(_email)]
+Group = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}:\S.{0,199}$")]  # connection:group
+Member = Annotated[str, BeforeValidator(_member), Field(pattern=r"^(\S+@\S+|[a-z][a-z0-9-]*:.+)$")]
+Domain = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Company(_Model):
+    """The company's own mail domains."""
+
+    domains: tuple[Domain, ...] = ()
+
+
+class People(_Model):
+    """How people are known on this machine: by login, and by the key that they sign with."""
+
+    os_logins: dict[str, Email] = Field(default_factory=dict)
+    allowed_signers: Path | None = None  # ssh-keygen's file of that name
+
+
+class ProtectedList(_Model):
+    """Who is never killed without changing this file."""
+
+    people: tuple[Email, ...] = ()
+    groups: tuple[Group, ...] = ()
+
+
+class Guards(_Model):
+    """The guards that a playbook may not widen."""
+
+    kills_per_hour: int = Field(5, ge=1)
+    irreversible_single_approver: bool = False
+    min_admins: int = Field(2, ge=1)
+
+
+class Witness(_Model):
+    """Where signed heads of the journal go: a file that this host can only append to."""
+
+    file: Path
+
+
+class Drill(_Model):
+    """What a drill is held in, and how long it watches instead of the playbook's hours."""
+
+    world: Path
+    watch_for: Duration | None = None
+    watch_every: Duration | None = None
+
+
+class Connection(BaseModel):
+    """One vendor tenant. What else stands there is the vendor's ``Settings``."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    vendor: str
+
+
+class Written(_Model):
+    """The file as it is written. Paths are relative to the file's own directory."""
+
+    mode: Literal["live", "drill"] = "live"
+    state: Path = Path("state")
+    company: Company = Company()
+    roles: dict[Name, tuple[Member, ...]] = Field(default_factory=dict)
+    people: People = People()
+    protected: ProtectedList = ProtectedList()
+    policy: Guards = Guards()
+    connections: dict[Name, Connection] = Field(default_factory=dict)
+    witness: Witness | None = None
+    signing_key: Path | None = None
+    tsa: str | None = None
+    playbooks: Path | None = None
+    drill: Drill | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """The configuration in force. A ``playbooks.Policy``, too."""
+
+    document: Document
+    written: Written
+
+    @property
+    def file(self) -> Path:
+        """Where it was read from."""
+        return Path(self.document.file)
+
+    @property
+    def mode(self) -> Mode:
+        """Live or drill."""
+        return Mode(self.written.mode)
+
+    @property
+    def state(self) -> Path:
+        """The directory for the database, the vault and the reports."""
+        return self.path(self.written.state)
+
+    @property
+    def signing_key(self) -> Path:
+        """The Ed25519 key that seals and heads are signed with."""
+        return self.path(self.written.signing_key or self.written.state / "signing-key.pem")
+
+    @property
+    def playbooks(self) -> Path | None:
+        """The directory of one's own playbooks, if there is one."""
+        return self.path(self.written.playbooks) if self.written.playbooks else None
+
+    @property
+    def role_names(self) -> frozenset[str]:
+        """The roles that somebody is in."""
+        return frozenset(role for role, members in self.written.roles.items() if members)
+
+    @property
+    def irreversible_single_approver(self) -> bool:
+        """Whether one person may approve what cannot be undone."""
+        return self.written.policy.irreversible_single_approver
+
+    @property
+    def connections(self) -> dict[str, str]:
+        """Each connection's vendor."""
+        return {name: made.vendor for name, made in self.written.connections.items()}
+
+    def path(self, path: Path) -> Path:
+        """A path in the file, relative to the directory that the file is in."""
+        return self.file.parent / path.expanduser()
+
+    def settings(self, connection: str) -> Settings:
+        """The connection's settings with its secrets, which are read now.
+
+        Raises Invalid when a secret is missing, or in a file that others may read; KeyError for
+        an unknown connection.
+        """
+        settings, errors = _settings(self, connection, self._follow)
+        if settings is None:
+            raise errors[0]
+        return settings
+
+    def plain_settings(self, connection: str) -> Settings:
+        """The same with ``-`` for every secret: for its address and its pace. Reads no secret."""
+        settings, errors = _settings(self, connection, _blank)
+        if settings is None:
+            raise errors[0]
+        return settings
+
+    def addresses(self, connection: str) -> tuple[str, ...]:
+        """Every address that the connection is configured to reach."""
+        return _addresses(self.plain_settings(connection))
+
+    def guard(self, connection: str) -> hosts.HostGuard:
+        """The guard that every request of the connection passes."""
+        return hosts.HostGuard(self.mode, self.addresses(connection))
+
+    def _follow(self, where: Where, reference: dict[str, str]) -> str:
+        return references.follow(reference, where, self.document, self.mode)
+
+
+def load(file: Path) -> Config:
+    """The configuration in that file. Raises Invalid with its first error."""
+    config, errors = lint(file)
+    if config is None:
+        raise errors[0]
+    return config
+
+
+def lint(file: Path) -> tuple[Config | None, tuple[Invalid, ...]]:
+    """The configuration, or everything that is wrong with it, by line."""
+    try:
+        document = strictyaml.read(file)
+    except Invalid as error:
+        return None, (error,)
+    written, errors = typed.validate(Written, document.data, document)
+    if written is None:
+        return None, tuple(sorted(errors, key=lambda error: error.line))
+    config = Config(document, written)
+    errors = [*_connections(config), *_groups(config), *_tsa(config), *_drill(config)]
+    if errors:
+        return None, tuple(sorted(errors, key=lambda error: error.line))
+    return config, ()
+
+
+def example() -> str:
+    """The commented killswitch.yaml that ``agent-kill init`` writes."""
+    return resources.files("killswitch").joinpath("example.yaml").read_text(encoding="utf-8")
+
+
+def _connections(config: Config) -> Iterator[Invalid]:
+    for name, made in config.written.connections.items():
+        at: Where = ("connections", name)
+        if made.vendor not in catalogue.VENDORS:
+            guess = typed.did_you_mean(made.vendor, catalogue.VENDORS)
+            yield config.document.invalid(
+                (*at, "vendor"),
+                f"unknown vendor {made.vendor[:60]!r}{guess}",
+                f"one of {', '.join(catalogue.VENDORS)}",
+            )
+            continue
+        kind = catalogue.vendor(made.vendor).settings
+        found = references.places(kind, made.model_extra, at)
+        wrong = [
+            error
+            for where, reference in found
+            if (error := references.check(reference, where, config.document, config.mode))
+        ]
+        if wrong:
+            yield from wrong
+            continue
+        settings, errors = _settings(config, name, _blank)
+        yield from errors
+        if settings:
+            yield from _address(config, (*at, "url"), settings.url)
+
+
+def _blank(where: Where, reference: Any) -> str:
+    """Stands for a secret where only the rest is looked at."""
+    del where, reference
+    return "-"
+
+
+def _address(config: Config, where: Where, url: str) -> Iterator[Invalid]:
+    try:
+        hosts.check_address(config.mode, url)
+    except Refused as error:
+        yield config.document.invalid(where, error.why, error.hint or "another address")
+
+
+def _groups(config: Config) -> Iterator[Invalid]:
+    """Groups in roles and in the protected list are of a connection that has groups."""
+    written = config.written
+    named: list[tuple[Where, str]] = [
+        (("roles", role, number), member)
+        for role, members in written.roles.items()
+        for number, member in enumerate(members)
+        if "@" not in member
+    ]
+    named += [
+        (("protected", "groups", n), group) for n, group in enumerate(written.protected.groups)
+    ]
+    for where, group in named:
+        connection = group.partition(":")[0]
+        made = written.connections.get(connection)
+        if made is None:
+            guess = typed.did_you_mean(connection, written.connections)
+            why = f"there is no connection {connection!r}{guess}"
+            known = ", ".join(written.connections) or "none is configured"
+            yield config.document.invalid(where, why, f"connection:group, connections: {known}")
+        elif made.vendor in catalogue.VENDORS and not catalogue.vendor(made.vendor).members:
+            yield config.document.invalid(
+                where, f"{made.vendor} has no groups", "a group of the identity provider"
+            )
+
+
+def _tsa(config: Config) -> Iterator[Invalid]:
+    if config.written.tsa is not None:
+        yield from _address(config, ("tsa",), config.written.tsa)
+
+
+def _drill(config: Config) -> Iterator[Invalid]:
+    if config.written.drill and config.mode is not Mode.DRILL:
+        yield config.document.invalid(
+            ("drill",), "drill: in live mode", "mode: drill, or no drill:"
+        )
+
+
+def _settings(
+    config: Config, connection: str, secret: Callable[[Where, Any], str]
+) -> tuple[Settings | None, list[Invalid]]:
+    """The settings, with what ``secret`` makes of each reference, or what is wrong."""
+    made = config.written.connections[connection]
+    kind = catalogue.vendor(made.vendor).settings
+    data = dict(made.model_extra or {})
+    if kind.default_url:
+        data.setdefault("url", kind.default_url)
+    at: Where = ("connections", connection)
+    for where, reference in list(references.places(kind, data)):
+        data = _replaced(data, where, secret((*at, *where), reference))
+    settings, errors = typed.validate(kind, data, config.document, at)
+    if settings is None:
+        return None, errors
+    paths = {key: config.path(value) for key, value in settings if isinstance(value, Path)}
+    return settings.model_copy(update=paths), []
+
+
+def _addresses(settings: Settings) -> tuple[str, ...]:
+    """The connection's address and, where the vendor has several hosts, theirs."""
+    also = getattr(settings, "hosts", ())  # AWS: one host a service and region
+    known = Origin.of(settings.url).host
+    return (settings.url, *(f"https://{host}" for host in sorted(also) if host != known))
+
+
+def _replaced(data: Any, where: Where, value: Any) -> Any:
+    """A copy of the data with another value at that place."""
+    if not where:
+        return value
+    first, rest = where[0], where[1:]
+    if isinstance(data, list):
+        return [_replaced(v, rest, value) if i == first else v for i, v in enumerate(data)]
+    return {k: _replaced(v, rest, value) if k == first else v for k, v in data.items()}
