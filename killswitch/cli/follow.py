@@ -28,10 +28,11 @@ class Follow:
     until: Callable[[Case], bool]
     play: personas.Play | None = None
     wait: bool = True  # False: stop as soon as people are waited for
+    after: int = 0  # show only what the journal holds after this entry
 
     async def run(self) -> Case:
         """Show what happens until the end; the case is returned."""
-        async for entry in self.api.follow(self.case):
+        async for entry in self.api.follow(self.case, after=self.after):
             case = self.api.show(self.case)
             self._show(entry, case)
             if entry.what is What.OPENED and self.play:

@@ -46,13 +46,18 @@ def _planned(data: dict[str, Any], case: Case) -> str:
     return f"plan: {len(changes)} changes, {never} cannot be undone, digest {data['digest'][:12]}"
 
 
-def _stored(data: dict[str, Any], case: Case) -> str:
-    item = data["item"]
-    return f"evidence  {item['collector']:32} {words.size(item['size']):>8}  {item['sha256'][:12]}"
+def _collected(data: dict[str, Any], case: Case) -> str:
+    mine = [i for i in case.items if _same_source(i, data)]
+    size = words.size(sum(i["size"] for i in mine))
+    return f"evidence  {data['collector']:34} {words.counted(len(mine), 'item')}, {size}"
+
+
+def _same_source(item: dict[str, Any], data: dict[str, Any]) -> bool:
+    return (item["collector"], item["connection"]) == (data["collector"], data["connection"])
 
 
 def _gap(data: dict[str, Any], case: Case) -> str:
-    return f"evidence  {data['collector']:32} GAP: {clean(data['why'], 120)}"
+    return f"evidence  {data['collector']:34} GAP: {clean(data['why'], 120)}"
 
 
 def _sealed(data: dict[str, Any], case: Case) -> str:
@@ -145,7 +150,7 @@ _TELL = {
     What.REQUESTED: _requested,
     What.RESOLVED: _resolved,
     What.PLANNED: _planned,
-    What.STORED: _stored,
+    What.COLLECTED: _collected,
     What.GAP: _gap,
     What.SEALED: _sealed,
     What.OPENED: _opened,

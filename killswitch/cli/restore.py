@@ -62,11 +62,14 @@ def restore(
         finally:
             await context.api.house.connections.aclose()
 
+    seen = context.api.show(case).last_seq
     number, digest = asyncio.run(ask())
     engine_process.ensure(context.config)
     context.say(f"{case}: restore {number} asked; digest {digest[:12]}")
     actor = personas.Play(ask=play) if play or cast else None
-    done = follow.follow(context.api, case, follow.restored(number), play=actor, wait=wait)
+    done = follow.follow(
+        context.api, case, follow.restored(number), play=actor, wait=wait, after=seen
+    )
     if isinstance(done, Exit):
         raise typer.Exit(done)
     _tell(done, number)

@@ -10,6 +10,7 @@ from killswitch import __version__, catalogue
 from killswitch.engine.connections import Connection
 from killswitch.engine.durable import Durable, Json
 from killswitch.engine.house import House
+from killswitch.engine.pace import background
 from killswitch.engine.planner import accounts_of
 from killswitch.model.codec import load
 from killswitch.model.collector import Artifact, Collector, Window
@@ -40,6 +41,7 @@ class Collecting:
         collector = _collector(entry)
         about = {"collector": entry.use, "connection": name, "volatile": collector.volatile}
         key = f"evidence:{name}:{number}"
+        background.set(not collector.volatile)
         await self.house.note(What.COLLECTING, case, f"{key}:began", **about)
         began, stored, why = time.monotonic(), 0, ""
         for account in accounts_of(plan, name):

@@ -104,7 +104,7 @@ MOVES: dict[ChangeState, set[ChangeState]] = {
     _C.HELD: {_C.APPLYING, _C.RETRYING, *_ENDS, *_BACK},
     _C.APPLYING: {_C.APPLYING, _C.RETRYING, *_ENDS, *_BACK},
     _C.RETRYING: {_C.RETRYING, _C.APPLYING, *_ENDS, *_BACK},
-    _C.CONTAINED: {_C.REVERTED, _C.CONTAINED, _C.APPLYING, *_BACK},
+    _C.CONTAINED: {_C.REVERTED, _C.CONTAINED, _C.APPLYING, _C.MANUAL, *_BACK},
     _C.UNVERIFIED: {*_ENDS, _C.APPLYING, *_BACK},
     _C.FAILED: {*_ENDS, _C.APPLYING, *_BACK},
     _C.MANUAL: {_C.CONTAINED, _C.MANUAL, *_BACK},
@@ -128,9 +128,10 @@ class ChangeView:
     held: bool = False
     owner: str = ""  # the case whose hold owns the before-state
     detail: str = ""
-    attempts: int = 0
+    attempts: int = 0  # to contain it; not those to give it back
     reads: list[str] = field(default_factory=list)  # times of the two agreeing reads
     probe: dict[str, Any] | None = None
+    contained_at: str = ""  # when the second of them was journalled
     changed_at: str = ""
     attested_by: str = ""
 
@@ -192,10 +193,12 @@ class Case:
     @property
     def times(self) -> dict[str, str]:
         """T0 detected, T1 requested, T2 plan ready, T3 last approval, T4 last change verified."""
-        approvals = [g.shut_at for g in self.gates.values() if g.outcome == "approved"]
-        contained = [
-            c.changed_at for c in self.changes.values() if c.state is ChangeState.CONTAINED
+        approvals = [
+            g.shut_at
+            for g in self.gates.values()
+            if g.outcome == "approved" and g.purpose == "contain"
         ]
+        contained = [c.contained_at for c in self.changes.values()]
         return {
             "T0": self.request.detected_at or self.requested_at,
             "T1": self.requested_at,
@@ -321,16 +324,20 @@ def _held(case: Case, entry: Entry) -> None:
 
 def _applying(case: Case, entry: Entry) -> None:
     change = case.changes[entry.data["change"]]
-    change.attempts += 1
+    change.attempts += not entry.data.get("undo")
     _move(change, _C.RESTORING if entry.data.get("undo") else _C.APPLYING, entry)
 
 
 def _state(case: Case, entry: Entry) -> None:
     change = case.changes[entry.data["change"]]
     change.detail = entry.data.get("detail", "")
-    change.reads = list(entry.data.get("reads", []))
-    change.probe = entry.data.get("probe")
-    _move(change, ChangeState(entry.data["state"]), entry)
+    state = ChangeState(entry.data["state"])
+    if state not in _BACK:  # giving back leaves the proof of containment as it was
+        change.reads = list(entry.data.get("reads", []))
+        change.probe = entry.data.get("probe")
+    if state is ChangeState.CONTAINED:
+        change.contained_at = entry.at
+    _move(change, state, entry)
 
 
 def _attested(case: Case, entry: Entry) -> None:

@@ -1,0 +1,52 @@
+# make demo   a coding agent goes wrong and is stopped, on this machine, in about a minute
+# make test   everything that must hold
+# make bench  the figures, as ratios in one run
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test bench crash check docs lock clean
+
+demo: $(VENV)/.demo
+	@$(BIN)/python -m tabletop.demo
+
+test: $(VENV)/.test check
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+bench: $(VENV)/.test
+	@$(BIN)/python benchmarks/bench.py
+
+crash: $(VENV)/.test
+	@$(BIN)/python -m pytest -n 2 -m slow_crash
+
+check: $(VENV)/.test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
+
+docs: $(VENV)/.test
+	@$(BIN)/python -m killswitch.reference
+
+lock: $(VENV)/.test
+	@$(BIN)/python tools/lock.py
+
+clean:
+	rm -rf demo build dist
+
+$(VENV)/bin/python:
+	@echo "Making a virtual environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what the demo needs (a minute or two) …"
+	@$(PIP) install --progress-bar on --require-hashes -r requirements/demo.txt
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what the tests need (a minute or two) …"
+	@$(PIP) install --progress-bar on --require-hashes -r requirements/test.txt
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@

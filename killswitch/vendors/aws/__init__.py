@@ -1,0 +1,1 @@
+"""AWS: IAM users, their access keys, and the sessions of their roles."""
