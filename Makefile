@@ -1,10 +1,15 @@
 # make demo   a coding agent goes wrong and is stopped, on this machine, in about a minute
 # make test   everything that must hold
 # make bench  the figures, as ratios in one run
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL = $(PIP) install --require-hashes --no-deps --progress-bar off
+# one line a package while it is fetched
+SHOW = sed -un 's/^Collecting \([^ ]*\).*/  \1/p; s/^Successfully.*/  installed/p; /ERROR/p'
 
 .PHONY: demo test bench crash check docs lock clean
 
@@ -29,8 +34,13 @@ check: $(VENV)/.test
 docs: $(VENV)/.test
 	@$(BIN)/python -m killswitch.reference
 
-lock: $(VENV)/.test
-	@$(BIN)/python tools/lock.py
+# Pins with hashes, and without naming a package index.
+COMPILE = $(BIN)/uv pip compile -q pyproject.toml requirements/build.in --extra all \
+	--generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal
+lock: $(VENV)/bin/python
+	@$(PIP) install -q uv
+	@$(COMPILE) --upgrade -o requirements/demo.txt
+	@$(COMPILE) --extra test -c requirements/demo.txt -o requirements/test.txt
 
 clean:
 	rm -rf demo build dist
@@ -41,12 +51,12 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing what the demo needs (a minute or two) …"
-	@$(PIP) install --progress-bar on --require-hashes -r requirements/demo.txt
+	@$(INSTALL) -r requirements/demo.txt | $(SHOW)
 	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.test: requirements/test.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing what the tests need (a minute or two) …"
-	@$(PIP) install --progress-bar on --require-hashes -r requirements/test.txt
+	@$(INSTALL) -r requirements/test.txt | $(SHOW)
 	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
