@@ -92,12 +92,19 @@ class Durable:
         )
         DBOS(config=config)
         self._workflows: dict[str, Any] = {}
+        self._running: set[asyncio.Task[Any]] = set()
 
     def workflow(self, name: str, work: Work) -> None:
         """Make ``work`` a workflow. All are named before ``launch``, which resumes open runs."""
 
         async def entry(*args: Json) -> Json:
-            return await work(*args)
+            task = asyncio.current_task()
+            assert task is not None, "workflows run in tasks"
+            self._running.add(task)
+            try:
+                return await work(*args)
+            finally:
+                self._running.discard(task)
 
         self._workflows[name] = self._dbos.workflow(name=name)(entry)
 
@@ -106,7 +113,14 @@ class Durable:
         self._dbos.launch()
 
     async def shut(self) -> None:
-        """Stop taking steps. Open runs stay where they are, for the next launch."""
+        """Stop. Open runs stay where they are, for the next launch.
+
+        They are cancelled before the database is let go: a step that is cut short is not
+        recorded at all and runs again, where one that met a closed database would have failed.
+        """
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
         await asyncio.to_thread(self._dbos.destroy, destroy_registry=True)
 
     async def start(self, workflow: str, run: str, *args: Json) -> Handle:

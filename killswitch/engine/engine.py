@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 
 from killswitch.audit.tables import inbox
 from killswitch.engine.collect import Collecting
+from killswitch.engine.connections import Connection
 from killswitch.engine.contain import Contain
 from killswitch.engine.durable import Durable
 from killswitch.engine.gate import Gates, run_id
@@ -22,7 +23,7 @@ from killswitch.engine.house import House
 from killswitch.engine.kill import Kill
 from killswitch.engine.restore import Restore
 from killswitch.engine.watch import Watch
-from killswitch.model.errors import Broken
+from killswitch.model.errors import Broken, KillswitchError
 
 log = structlog.get_logger()
 
@@ -53,6 +54,7 @@ class Engine:
         self._tasks = [
             asyncio.create_task(self._pump(), name="inbox"),
             asyncio.create_task(self._heads(), name="heads"),
+            *(asyncio.create_task(self._warm(c), name=f"warm {c.name}") for c in self._places()),
         ]
 
     async def stop(self) -> None:
@@ -70,9 +72,19 @@ class Engine:
     @property
     def health(self) -> dict[str, Any]:
         """What the health endpoint says."""
-        dead = [t.get_name() for t in self._tasks if t.done()]
+        dead = [t.get_name() for t in self._tasks[:2] if t.done()]
         why = self.durable.stuck or (f"stopped: {', '.join(dead)}" if dead else "")
         return {"ok": not why, "why": why}
+
+    def _places(self) -> list[Connection]:
+        return list(self.house.connections)
+
+    async def _warm(self, connection: Connection) -> None:
+        """Load the vendor's SDK and learn who we are there before anybody is in a hurry."""
+        try:
+            await connection.call(connection.ourselves)
+        except KillswitchError as error:
+            log.warning("connection does not answer", connection=connection.name, why=error.why)
 
     async def _pump(self) -> None:
         while True:

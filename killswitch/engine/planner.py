@@ -76,6 +76,8 @@ async def resolve(house: House, subject: Subject, case: str) -> Found:
                     + ", ".join(f"{a.label} ({a.id})" for a in answer),
                     hint="name one of them by its exact login",
                 )
+    if subject.kind is Kind.CREDENTIAL:
+        await _add_owners(house, found, case)
     known = [a for a in found.all() if house.connections[a.connection].vendor.actions]
     if not known:
         raise SubjectNotFound(
@@ -84,6 +86,19 @@ async def resolve(house: House, subject: Subject, case: str) -> Found:
             hint="check the spelling; `agent-kill doctor` tells which connections answer",
         )
     return found
+
+
+async def _add_owners(house: House, found: Found, case: str) -> None:
+    """Whose the credential is, at every connection: the key first, then its owner."""
+    for email in sorted(found.emails):
+        owner = Subject(Kind.PERSON, email)
+        connections = [c for c in house.connections if c.name not in found.unreachable]
+        answers = await asyncio.gather(*(_resolve_at(house, c, owner, case) for c in connections))
+        for connection, answer in zip(connections, answers, strict=True):
+            if isinstance(answer, str):
+                found.unreachable[connection.name] = answer
+            else:
+                found.accounts[connection.name] += answer
 
 
 async def _resolve_at(
@@ -117,7 +132,7 @@ async def make(house: House, case: str, request: Request, found: Found) -> Plan:
             for number, (layer, step, gate) in enumerate(playbook.steps())
         )
     )
-    changes = [line for part in parts for line in part if isinstance(line, Change)]
+    changes = _once([line for part in parts for line in part if isinstance(line, Change)])
     blanks = [line for part in parts for line in part if isinstance(line, Blank)]
     plan = Plan(
         case=case,
@@ -158,6 +173,14 @@ async def make(house: House, case: str, request: Request, found: Found) -> Plan:
     if not request.break_glass:
         guard.check_gates(plan, found.emails | {_email(request.subject)})
     return plan
+
+
+def _once(changes: list[Change]) -> list[Change]:
+    """Each object once, by the first step that hits it with that action."""
+    first: dict[str, Change] = {}
+    for change in changes:
+        first.setdefault(change.id, change)
+    return list(first.values())
 
 
 async def _plan_step(

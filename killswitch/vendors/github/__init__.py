@@ -1,0 +1,1 @@
+"""GitHub: github.com, Enterprise Cloud and Enterprise Server."""
