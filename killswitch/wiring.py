@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from killswitch import catalogue
 from killswitch.audit.journal import Journal
 from killswitch.audit.store import Store
@@ -17,6 +19,8 @@ from killswitch.engine.pace import Pace
 from killswitch.evidence import keys, seal
 from killswitch.evidence.vault import Vault
 from killswitch.model.case import Case
+
+log = structlog.get_logger()
 
 
 def build(config: Config) -> House:
@@ -37,7 +41,9 @@ def build(config: Config) -> House:
         )
 
     async def signed_head() -> None:
-        await asyncio.to_thread(sign_head, journal, signing, witnesses)
+        signed = await asyncio.to_thread(sign_head, journal, signing, witnesses)
+        for witness, why in (signed.failed if signed else {}).items():
+            log.warning("a witness did not take the journal's head", witness=witness, why=why)
 
     async def reported(case: Case) -> dict[str, str]:
         from killswitch.report import files

@@ -19,7 +19,7 @@ from killswitch.engine.house import House
 from killswitch.engine.settle import Outcome, Settle, safely
 from killswitch.model.action import Layer, Undo
 from killswitch.model.case import Case, ChangeState
-from killswitch.model.codec import dump, load
+from killswitch.model.codec import dump, load, same
 from killswitch.model.errors import Missing, Refused, VendorError
 from killswitch.model.event import What
 from killswitch.model.plan import Change, Plan
@@ -190,7 +190,7 @@ class Contain:
             seen = await connection.steady(
                 self.house.rules.patience, lambda: action.capture(connection.client(), target)
             )
-            if seen == want:
+            if same(seen, want):
                 reads.append(self.house.now().isoformat())
         if len(reads) == 2:
             return Outcome(ChangeState.CONTAINED, "done by hand", reads)

@@ -14,7 +14,7 @@ from killswitch.engine.house import House
 from killswitch.engine.people import holders_or_none
 from killswitch.model.action import Action, Layer
 from killswitch.model.case import Request
-from killswitch.model.codec import dump, kinds, load
+from killswitch.model.codec import dump, kinds, load, writable
 from killswitch.model.errors import (
     Missing,
     Refused,
@@ -242,14 +242,14 @@ async def locate(
             options=step.with_,
             target=dump(target),
             target_id=target.id,
-            label=target.label,
+            label=writable(target.label),
             before=dump(before),
             goal=dump(action.goal(target, before)),
             gate=gate,
             required=step.required,
             undo_kind=action.undo_kind,
             manual=target.manual,
-            impact=action.impact(target, before),
+            impact=writable(action.impact(target, before)),
             residual=ResidualLine(
                 what=residual.what, seconds=residual.seconds, source=residual.source
             ),

@@ -17,7 +17,7 @@ from killswitch.engine.house import House
 from killswitch.engine.settle import Outcome, Settle, safely
 from killswitch.model.action import Action, Undo
 from killswitch.model.case import Case, ChangeState, ChangeView
-from killswitch.model.codec import digest
+from killswitch.model.codec import digest, same
 from killswitch.model.errors import Missing
 from killswitch.model.event import What
 from killswitch.model.plan import Change, Plan
@@ -93,7 +93,7 @@ class Restore:
         goal = planner.thaw_state(plan, plan.goal)
         if others := holds.others(self.house.store, view.id, plan.id):
             return Outcome(ChangeState.KEPT, f"still held by {', '.join(others)}")
-        if before == goal:
+        if same(before, goal):
             return Outcome(ChangeState.KEPT, "it was so before this case; left as it was")
         if plan.undo_kind is Undo.NONE:
             return Outcome(ChangeState.REISSUE, action.reissue or "cannot be given back")
@@ -104,10 +104,11 @@ class Restore:
         except Missing:
             return Outcome(ChangeState.REISSUE, "the object is gone; nothing to give back to")
         if plan.manual:
-            if now == before:
+            if same(now, before):
                 return Outcome(ChangeState.KEPT, "nobody changed it by hand; it is as it was")
             return Outcome(ChangeState.MANUAL, f"give it back by hand: {plan.manual}")
-        if now not in (goal, before) and plan.undo_kind is Undo.EXACT and not force:
+        ours = same(now, goal) or same(now, before)
+        if not ours and plan.undo_kind is Undo.EXACT and not force:
             return Outcome(
                 ChangeState.DRIFTED,
                 "somebody changed it since: it is neither as we left it nor as it was",
@@ -141,7 +142,7 @@ class Restore:
             seen = await connection.steady(
                 60.0, lambda: action.capture(connection.client(), target)
             )
-            if seen == before:
+            if same(seen, before):
                 return Outcome(ChangeState.RESTORED, "", [self.house.now().isoformat()])
             return Outcome(ChangeState.REISSUE, action.reissue or "an equivalent must be made anew")
         outcome = await Settle(

@@ -18,7 +18,7 @@ from killswitch.engine.connections import Connection
 from killswitch.engine.house import House
 from killswitch.model.action import Action, Probe
 from killswitch.model.case import ChangeState
-from killswitch.model.codec import dump
+from killswitch.model.codec import dump, same
 from killswitch.model.errors import (
     Already,
     Broken,
@@ -136,7 +136,7 @@ class Settle:
                 continue
             except VendorError as error:
                 return Outcome(ChangeState.UNVERIFIED, f"cannot be read back: {error.why}")
-            if seen is None or seen == self.want:
+            if seen is None or same(seen, self.want):
                 agreed.append(self.house.now().isoformat())
                 if len(agreed) == 2:
                     return await self._probed(agreed, gone=seen is None)
@@ -144,7 +144,7 @@ class Settle:
             else:
                 agreed.clear()
                 await asyncio.sleep(_LOOK_WAIT * 2**look if patient else _LOOK_WAIT)
-        if seen is not None and seen != self.want:
+        if seen is not None and not same(seen, self.want):
             return Outcome(ChangeState.FAILED, "acted, but it does not read back as done")
         return Outcome(ChangeState.UNVERIFIED, "could not be read back twice")
 

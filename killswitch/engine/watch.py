@@ -13,6 +13,7 @@ from killswitch.engine.house import House
 from killswitch.engine.kill import open_ends, verdict
 from killswitch.engine.settle import Outcome
 from killswitch.model.case import Case, ChangeState, ChangeView
+from killswitch.model.codec import same
 from killswitch.model.errors import Missing, VendorError
 from killswitch.model.event import What
 
@@ -96,7 +97,7 @@ class Watch:
             return True  # gone cannot act
         except VendorError:
             return None
-        return bool(seen == want)
+        return same(seen, want)
 
     def _approved(self, view: Case, change: ChangeView) -> bool:
         gate = view.gates.get(change.plan.gate)

@@ -1,0 +1,1 @@
+"""What was there before we touched it, sealed."""

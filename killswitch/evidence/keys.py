@@ -1,0 +1,86 @@
+"""The Ed25519 key that seals manifests and journal heads, and what an auditor needs of it.
+
+The private key is one PEM file (PKCS #8), readable by its owner alone. It belongs on another
+volume than the database: whoever can change both can sign anything.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from securesystemslib.signer import CryptoSigner, Key, SSlibKey  # type: ignore[attr-defined]
+
+from killswitch.model.errors import Broken
+
+
+def create(path: Path) -> CryptoSigner:
+    """Make a new key and write it to a file that must not exist yet (0600). Raises Broken."""
+    signer = CryptoSigner.generate_ed25519()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise Broken(f"the signing key {path} cannot be created: {error.strerror}") from error
+    with os.fdopen(file, "wb") as out:
+        out.write(signer.private_bytes)
+        out.flush()
+        os.fsync(out.fileno())
+    return signer
+
+
+def load(path: Path) -> CryptoSigner:
+    """The key in the file. Raises Broken if it is missing, no Ed25519 key, or open to others."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise Broken(
+            f"the signing key {path} cannot be opened: {error.strerror}",
+            hint="`agent-kill init` makes one; a symbolic link is not followed",
+        ) from error
+    with os.fdopen(file, "rb") as opened:
+        mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+        if mode & 0o077:
+            raise Broken(
+                f"the signing key {path} is open to others (mode {mode:04o})",
+                hint=f"chmod 600 {path}; if others could read it, make a new key",
+            )
+        pem = opened.read()
+    try:
+        private = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise Broken(f"the signing key {path} is no private key in PEM") from error
+    if not isinstance(private, Ed25519PrivateKey):
+        raise Broken(f"the signing key {path} is no Ed25519 key")
+    return CryptoSigner(private)
+
+
+def load_or_create(path: Path) -> CryptoSigner:
+    """The key in the file; a new one where there is no file. Raises Broken."""
+    return load(path) if os.path.lexists(path) else create(path)
+
+
+def public_pem(key: Key) -> str:
+    """The public key as PEM, which openssl and securesystemslib read."""
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.keyval["public"]))
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def read_public(pem: str | bytes) -> Key:
+    """The public key in PEM; its ``keyid`` is the one that signatures name. Raises Broken."""
+    try:
+        public = load_pem_public_key(pem.encode() if isinstance(pem, str) else pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Broken("that is no public key in PEM") from error
+    if not isinstance(public, Ed25519PublicKey):
+        raise Broken("that is no Ed25519 public key")
+    return SSlibKey.from_crypto(public)
