@@ -15,7 +15,6 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from killswitch import config as configuration
 from killswitch import wiring
@@ -56,7 +55,7 @@ class Suspect:
             tries = asyncio.run(self.sims.truth(SUSPECT))
             told = _told(tries)
             if told != self._last and self._last:
-                print(f"            Jo's agents, by trying: {told}", flush=True)
+                _say(f"            Jo's agents, by trying: {told}")
             self._last = told
 
 
@@ -162,8 +161,9 @@ def _told(tries: list[Attempt]) -> str:
     return f"{len(can)} of {len(tries)} things" + (f" ({where})" if where else "")
 
 
-def _say(text: Any) -> None:
-    print(text, flush=True)
+def _say(text: str) -> None:
+    """Print a line; at a terminal over the moving foot of ``agent-kill``, which draws it anew."""
+    print(("\r\x1b[2K" if sys.stdout.isatty() else "") + text, flush=True)
 
 
 if __name__ == "__main__":

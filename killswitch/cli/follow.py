@@ -1,4 +1,4 @@
-"""Follow a case until it is settled: line by line, or as JSON lines for a program."""
+"""Follow a case until it is settled: line by line, with a moving foot, or as JSON lines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from killswitch.api import Killswitch
 from killswitch.cli import exits, lines, personas
+from killswitch.cli.board import Board
 from killswitch.cli.context import context
 from killswitch.cli.exits import Exit
 from killswitch.model.case import SETTLED, Case, CaseState
@@ -32,17 +33,20 @@ class Follow:
 
     async def run(self) -> Case:
         """Show what happens until the end; the case is returned."""
-        async for entry in self.api.follow(self.case, after=self.after):
-            case = self.api.show(self.case)
-            self._show(entry, case)
-            if entry.what is What.OPENED and self.play:
-                await self.play.answer(self.api, self.case, entry.data["gate"])
-            if entry.seq < case.last_seq:
-                continue
-            if self.until(case):
-                return case
-            if not self.wait and entry.what is What.OPENED:
-                return case
+        board = Board()
+        with board.shown():
+            async for entry in self.api.follow(self.case, after=self.after):
+                case = self.api.show(self.case)
+                board.update(case)
+                self._show(entry, case)
+                if entry.what is What.OPENED and self.play:
+                    board.pause()
+                    await self.play.answer(self.api, self.case, entry.data["gate"])
+                    board.resume()
+                if entry.seq < case.last_seq:
+                    continue
+                if self.until(case) or (not self.wait and entry.what is What.OPENED):
+                    return case
         raise AssertionError("follow ends only by returning")
 
     def _show(self, entry: Entry, case: Case) -> None:

@@ -53,6 +53,6 @@ def _asked(case: Case, gate: GateView, email: str) -> bool:
         context.say(f"    {change.plan.action:34} {change.plan.label}{mark}")
         if change.plan.impact:
             context.say(f"      breaks: {change.plan.impact}")
-    answer = context.out.input("  Approve? [y/N] ")
+    answer = context.out.input("  Approve? [y/N] ", markup=False)
     context.say("")
     return answer.strip().lower() in ("y", "yes")
