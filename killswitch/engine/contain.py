@@ -115,7 +115,7 @@ class Contain:
         except VendorError:
             pass  # who we are was checked for the plan; a connection that is down is no reason
         async with self.house.locks[change.id]:
-            before = await self._before(change)
+            before, goal = await self._before(change)
             held = await asyncio.to_thread(
                 holds.place, self.house.store, case, change, before, self.house.now()
             )
@@ -125,6 +125,7 @@ class Contain:
                 f"change:{change.id}:held",
                 change=change.id,
                 before=held.before,
+                goal=goal,
                 owner=held.owner,
             )
         return {"go": True}
@@ -153,7 +154,7 @@ class Contain:
         action, target = planner.thaw(change)
         held = self.house.case(case).changes[change.id]
         before = planner.thaw_state(change, held.before)
-        want = planner.thaw_state(change, change.goal)
+        want = planner.thaw_state(change, held.goal)
         if change.manual:
             return await self._by_hand(action, target, want, change, connection)
         boot = self.house.boot
@@ -196,8 +197,8 @@ class Contain:
             return Outcome(ChangeState.CONTAINED, "done by hand", reads)
         return Outcome(ChangeState.MANUAL, change.manual)
 
-    async def _before(self, change: Change) -> Json:
-        """The state right before we act; as planned where it cannot be read now."""
+    async def _before(self, change: Change) -> tuple[Json, Json]:
+        """The state right before we act, and its goal; as planned where it cannot be read now."""
         connection = self.house.connections[change.connection]
         action, target = planner.thaw(change)
         try:
@@ -205,8 +206,8 @@ class Contain:
                 self.house.rules.patience, lambda: action.capture(connection.client(), target)
             )
         except (Missing, VendorError):
-            return change.before
-        return dump(fresh)
+            return change.before, change.goal
+        return dump(fresh), dump(action.goal(target, fresh))
 
     async def _gates(self, case: str) -> Json:
         view = self.house.case(case)

@@ -90,7 +90,7 @@ class Restore:
         connection = self.house.connections[plan.connection]
         action, target = planner.thaw(plan)
         before = planner.thaw_state(plan, change.before)
-        goal = planner.thaw_state(plan, plan.goal)
+        goal = planner.thaw_state(plan, change.goal)
         if others := holds.others(self.house.store, view.id, plan.id):
             return Outcome(ChangeState.KEPT, f"still held by {', '.join(others)}")
         if same(before, goal):

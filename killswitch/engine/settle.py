@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 _LOOKS = 6  # reads that may disagree before we act again
 _LOOK_WAIT = 0.3  # seconds after the first disagreeing read; doubles
+_GLANCE = 0.5  # seconds between looks whether to stop, while waiting for the next try
 
 
 @dataclass
@@ -85,8 +86,17 @@ class Settle:
             if spent + wait > self.deadline and not told:
                 await self.retrying(outcome.detail)
                 told = True
-            await asyncio.sleep(wait)
+            if await self._stopped_within(wait):
+                return outcome
             tries += 1
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, _GLANCE))
+            if self.stop():
+                return True
+        return False
 
     async def _once(self, tries: int) -> tuple[Outcome, float | None]:
         """One act and its read-back; seconds until the next try, None where it is no use."""
@@ -107,7 +117,10 @@ class Settle:
             again = self.connection.wait_for(Transient("not yet"), tries)
             return outcome, again
         if isinstance(failure, Transient):
-            return self._failed(failure), self.connection.wait_for(failure, tries)
+            wait = self.connection.wait_for(failure, tries)
+            if outcome.state is ChangeState.UNVERIFIED:  # it may have had its effect
+                return replace(outcome, detail=f"{failure.why}; {outcome.detail}"), wait
+            return self._failed(failure), wait
         return self._failed(failure), None
 
     async def _capture(self) -> Any:
@@ -126,13 +139,16 @@ class Settle:
         """Contained only if two reads agree with what is wanted and no probe contradicts."""
         agreed: list[str] = []
         seen: Any = None
+        wait = 0.0
         for look in range(_LOOKS if patient else 3):
+            if look:
+                await asyncio.sleep(wait)
             try:
                 seen = await self.connection.call(self._capture)
             except Missing:
                 seen = None
             except Transient as error:
-                await asyncio.sleep(min(self.connection.wait_for(error, look), 5.0))
+                wait = min(self.connection.wait_for(error, look), 5.0)
                 continue
             except VendorError as error:
                 return Outcome(ChangeState.UNVERIFIED, f"cannot be read back: {error.why}")
@@ -140,10 +156,10 @@ class Settle:
                 agreed.append(self.house.now().isoformat())
                 if len(agreed) == 2:
                     return await self._probed(agreed, gone=seen is None)
-                await asyncio.sleep(self.connection.settle)
+                wait = self.connection.settle
             else:
                 agreed.clear()
-                await asyncio.sleep(_LOOK_WAIT * 2**look if patient else _LOOK_WAIT)
+                wait = _LOOK_WAIT * 2**look if patient else _LOOK_WAIT
         if seen is not None and not same(seen, self.want):
             return Outcome(ChangeState.FAILED, "acted, but it does not read back as done")
         return Outcome(ChangeState.UNVERIFIED, "could not be read back twice")

@@ -88,7 +88,7 @@ class Watch:
         """Whether the state is still the goal; None: it cannot be read now."""
         connection = self.house.connections[change.plan.connection]
         action, target = planner.thaw(change.plan)
-        want = planner.thaw_state(change.plan, change.plan.goal)
+        want = planner.thaw_state(change.plan, change.goal)
         try:
             seen = await connection.steady(
                 self.house.rules.patience, lambda: action.capture(connection.client(), target)

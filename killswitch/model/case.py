@@ -125,6 +125,7 @@ class ChangeView:
     plan: Change
     state: ChangeState = ChangeState.PLANNED
     before: Any = None  # as read right before the first apply; first hold's where another has it
+    goal: Any = None  # what that reading comes to; the plan's until then
     held: bool = False
     owner: str = ""  # the case whose hold owns the before-state
     detail: str = ""
@@ -245,7 +246,7 @@ def _resolved(case: Case, entry: Entry) -> None:
 def _planned(case: Case, entry: Entry) -> None:
     plan = Plan.model_validate(entry.data["plan"])
     case.plan, case.digest, case.planned_at = plan, entry.data["digest"], entry.at
-    case.changes = {c.id: ChangeView(c, before=c.before) for c in plan.changes}
+    case.changes = {c.id: ChangeView(c, before=c.before, goal=c.goal) for c in plan.changes}
     case.state = CaseState.WAITING
 
 
@@ -309,7 +310,8 @@ def _layer_finished(case: Case, entry: Entry) -> None:
 
 def _found(case: Case, entry: Entry) -> None:
     change = Change.model_validate(entry.data["change"])
-    case.changes.setdefault(change.id, ChangeView(change, before=change.before))
+    view = ChangeView(change, before=change.before, goal=change.goal)
+    case.changes.setdefault(change.id, view)
 
 
 def _not_swept(case: Case, entry: Entry) -> None:
@@ -319,6 +321,7 @@ def _not_swept(case: Case, entry: Entry) -> None:
 def _held(case: Case, entry: Entry) -> None:
     change = case.changes[entry.data["change"]]
     change.before, change.owner, change.held = entry.data["before"], entry.data["owner"], True
+    change.goal = entry.data.get("goal", change.plan.goal)
     _move(change, ChangeState.HELD, entry)
 
 

@@ -36,7 +36,7 @@ class What(StrEnum):
     LAYER_FINISHED = "layer.finished"  # layer, late: [change ids still being tried]
     FOUND = "sweep.found"  # change: a line that appeared after the plan
     NOT_SWEPT = "sweep.refused"  # layer, action, connection, why
-    HELD = "change.held"  # change, before, owner: case that owns the before-state
+    HELD = "change.held"  # change, before, goal, owner: the case that owns the before-state
     APPLYING = "change.applying"  # change, attempt, undo: bool
     STATE = "change.state"  # change, state, detail, reads, probe, attempts, verified_at
     ATTESTED = "change.attested"  # change, by, reason

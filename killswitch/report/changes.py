@@ -81,7 +81,7 @@ def _row(case: Case, change: ChangeView, lines: list[Residual], shared: dict[str
         detail=_detail(change),
         manual=line(plan.manual),
         impact=line(plan.impact),
-        differences=differences(change.before, plan.goal),
+        differences=differences(change.before, change.goal),
         standing=_standing(change),
         reads=[line(read) for read in change.reads],
         probe=_probe(change),
