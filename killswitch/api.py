@@ -1,5 +1,6 @@
-"""The one API: start, answer, abort, restore, attest, show. CLI, bot, console and alerts call it.
+"""The one API: start, answer, abort, restore, attest, hand over, show.
 
+CLI, bot, console and alerts call it.
 Authorisation is decided here and nowhere else. Whatever is asked is written into the journal,
 together with the engine's inbox, before it is answered; the engine finds it there (it may be
 another process, and may be down at the moment).
@@ -8,27 +9,30 @@ another process, and may be down at the moment).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
+from killswitch import signatures
 from killswitch.audit.tables import cases, inbox
-from killswitch.engine import people
+from killswitch.engine import handover, people
 from killswitch.engine.gate import STRENGTH, subject_emails
 from killswitch.engine.guard import eligible
 from killswitch.engine.house import House
-from killswitch.engine.restore import changes_to_restore, restore_digest
-from killswitch.model.case import SETTLED, Case, ChangeState, GateView, Request
+from killswitch.engine.restore import chosen, restore_digest
+from killswitch.model.case import SETTLED, Case, CaseState, ChangeState, GateView, Request
 from killswitch.model.errors import KillswitchError, NotAllowed, Refused, Storm
 from killswitch.model.event import Entry, Event, What
+from killswitch.model.evidence import Item
 from killswitch.model.plan import Mode
-from killswitch.model.playbook import Assurance
-from killswitch.model.subject import Subject
+from killswitch.model.playbook import Assurance, Escalate
+from killswitch.model.subject import Account, Subject
 
-OPERATORS = "secops"  # the role that may start, abort, restore and attest
+OPERATORS = "secops"  # the role that may start, abort, restore, attest and hand over
 
 
 @dataclass(frozen=True)
@@ -61,18 +65,23 @@ class Killswitch:
 
     # -- starting ------------------------------------------------------------------------------
 
-    async def start(self, request: Request, person: Person) -> Started:
+    async def start(self, request: Request, person: Person, *, once: str = "") -> Started:
         """Open a case, or join the one that is open for the same subject in the same mode.
 
-        Durable when it returns. Raises NotAllowed unless the person is an operator, Storm over
-        the limit of kills per hour, SubjectNotFound for a name that can be nobody.
+        Durable when it returns. ``once``: an id of the asking itself, such as a press of a
+        button; asked again with it, also after a restart, the first answer is given again.
+        Raises NotAllowed unless the person is an operator, Storm over the limit of kills per
+        hour, SubjectNotFound for a name that can be nobody.
         """
-        Subject.parse(request.subject)
+        subject = str(Subject.parse(request.subject))
+        request = request.model_copy(update={"subject": subject})
         await self._must_operate(person, max_age=timedelta(minutes=10))
         if request.break_glass and not request.reason.strip():
             raise NotAllowed("break-glass needs a reason", hint="add --reason")
         now = self.house.now()
         with self.house.store.begin() as tx:
+            if once and (before := self._started_by(tx, once)):
+                return before
             open_case = tx.execute(
                 select(cases.c.id).where(
                     cases.c.subject == request.subject,
@@ -81,7 +90,7 @@ class Killswitch:
                 )
             ).scalar()
             if open_case:
-                self._join(tx, open_case, request, person)
+                self._join(tx, open_case, request, person, once)
                 return Started(open_case, joined=True)
             self._calm(tx, request, now)
             case = self.house.store.next_case_id(tx)
@@ -96,13 +105,26 @@ class Killswitch:
                 )
             )
             data = {"request": request.model_dump(mode="json")}
-            self._record(tx, Event(What.REQUESTED, case, f"{case}:requested", data), "kill", {})
+            event = Event(What.REQUESTED, case, f"{case}:requested", data)
+            self._record(tx, event, "kill", {"once": once} if once else {})
         return Started(case, joined=False)
 
-    def _join(self, tx: Connection, case: str, request: Request, person: Person) -> None:
+    def _join(self, tx: Connection, case: str, request: Request, person: Person, once: str) -> None:
         data = {"by": person.email, "door": request.door, "reason": request.reason}
         key = f"{case}:joined:{person.email}:{self.house.now().isoformat()}"
-        self.house.journal.append(Event(What.JOINED, case, key, data), tx=tx)
+        event = Event(What.JOINED, case, key, data)
+        if once:
+            self._record(tx, event, "join", {"once": once})  # remembered; the engine skips it
+        else:
+            self.house.journal.append(event, tx=tx)
+
+    def _started_by(self, tx: Connection, once: str) -> Started | None:
+        """What the same asking came to before."""
+        rows = tx.execute(select(inbox).where(inbox.c.kind.in_(("kill", "join"))))
+        for row in rows:
+            if row.payload.get("once") == once:
+                return Started(row.case_id, joined=row.kind == "join")
+        return None
 
     def _calm(self, tx: Connection, request: Request, now: datetime) -> None:
         """Plans write nothing and are not counted."""
@@ -182,13 +204,17 @@ class Killswitch:
         raise refused
 
     async def _approvers(self, view: Case, gate: GateView) -> tuple[str, ...]:
-        """Who may answer, read now; as frozen in the plan where the IdP does not answer."""
+        """Whom the gate asks and who still hold the role; all of them where the IdP is down."""
         assert view.plan is not None, "gates are opened only with a plan"
-        policy = view.plan.gate(gate.name.rpartition("/")[2]).policy
-        now = await people.holders(self.house, policy.approvers, fallback=gate.approvers)
-        frozen = view.plan.gate(gate.name.rpartition("/")[2])
-        escalated = [p for p in gate.approvers if p in frozen.escalation]
-        return tuple(dict.fromkeys((*now, *escalated)))
+        planned = view.plan.gate(gate.name.rpartition("/")[2])
+        roles = [planned.policy.approvers]
+        escalated = set(planned.escalation) <= set(gate.approvers)
+        if escalated and isinstance(planned.policy.on_timeout, Escalate):
+            roles.append(planned.policy.on_timeout.escalate)
+        now: set[str] = set()
+        for role in roles:
+            now.update(await people.holders(self.house, role, fallback=gate.approvers))
+        return tuple(p for p in gate.approvers if p.lower() in now)
 
     def _why_not(
         self,
@@ -215,11 +241,17 @@ class Killswitch:
         if email == view.request.requester.lower():
             return "who asked for a kill does not approve it"
         if email not in {a.lower() for a in eligible(approvers, view.request.requester, set())}:
-            return f"{person.email} does not hold the role {planned.policy.approvers}"
+            asked = email in {a.lower() for a in gate.approvers}
+            when = " any more" if asked else ", or did not when the plan was made"
+            return f"{person.email} does not hold the role {planned.policy.approvers}{when}"
         if self.house.now() >= datetime.fromisoformat(gate.expires_at):
             return f"the gate {gate.name} expired at {gate.expires_at[11:19]} UTC"
         if digest and not (len(digest) >= 12 and gate.digest.startswith(digest)):
             return "the plan is another one than you were shown; look at it again"
+        if person.assurance is Assurance.SSH_SIGNATURE and not self._signed(
+            view.id, gate, decision, person
+        ):
+            return "that is no signature of yours over this decision"
         if decision == "approve" and (
             STRENGTH[person.assurance] < STRENGTH[planned.policy.assurance]
         ):
@@ -229,13 +261,20 @@ class Killswitch:
             )
         return ""
 
+    def _signed(self, case: str, gate: GateView, decision: str, person: Person) -> bool:
+        text = signatures.message(case, gate.name, gate.digest, decision)
+        try:
+            return self.house.signed_by(text, person.proof) == person.email.lower()
+        except NotAllowed:
+            return False
+
     # -- stopping, going back -------------------------------------------------------------------
 
     async def abort(self, case: str, person: Person, reason: str) -> None:
         """Start nothing more. What was contained stays so. Open to every operator, always."""
         await self._must_operate(person)
         view = self.show(case)
-        if view.state in SETTLED and not _open_gates(view):
+        if view.state in SETTLED and not _open_gates(view) and not self._goes_on(view):
             raise Refused(
                 f"{case} is {view.state} already; there is nothing to stop",
                 hint=f"agent-kill restore {case} gives access back",
@@ -243,6 +282,12 @@ class Killswitch:
         data = {"by": person.email, "reason": reason}
         with self.house.store.begin() as tx:
             self._record(tx, Event(What.ABORTED, case, f"{case}:aborted", data), "abort", {})
+
+    def _goes_on(self, view: Case) -> bool:
+        """Whether a case that is partial so far is still being contained in the background."""
+        with self.house.store.read() as tx:
+            still_open = tx.execute(select(cases.c.open).where(cases.c.id == view.id)).scalar()
+        return bool(still_open) and view.state is CaseState.PARTIAL
 
     async def restore(
         self,
@@ -267,6 +312,8 @@ class Killswitch:
                     f"{case} is being restored already",
                     hint=f"agent-kill status {case}",
                 )
+            if not chosen(view, only):
+                raise Refused("nothing in this case matches --only")
             number = len(view.restores) + 1
             data = {
                 "by": person.email,
@@ -277,10 +324,7 @@ class Killswitch:
             }
             event = Event(What.RESTORE_ASKED, case, f"{case}:restore-{number}:asked", data)
             self._record(tx, event, "restore", {"number": number})
-        view = self.show(case)
-        if not changes_to_restore(view, number):
-            raise Refused("nothing in this case matches --only")
-        return number, restore_digest(view, number)
+        return number, restore_digest(self.show(case), number)
 
     async def attest(self, case: str, change: str, person: Person, reason: str) -> None:
         """A person vouches that a manual step was done. It stays ``manual``, with their name."""
@@ -297,6 +341,84 @@ class Killswitch:
             by=person.email,
             reason=reason,
         )
+
+    async def hand_over(self, case: str, paths: Iterable[Path], person: Person) -> list[Item]:
+        """Take files into the case's evidence, such as transcripts from somebody's laptop.
+
+        Each is kept in the vault and journalled as an item of the collector ``handed-over``,
+        with who handed it over; the same content twice is one item. A case that is sealed
+        already is sealed again, so that the new items are covered. Raises NotAllowed, NoSuchCase,
+        Invalid for a file that cannot be read, VaultFull, Broken.
+        """
+        await self._must_operate(person)
+        self.show(case)
+        note = f"handed over by {person.email}, known by {person.assurance}"
+        items = [await handover.take(self.house, case, path, note) for path in paths]
+        await handover.seal_again(self.house, case)
+        return items
+
+    # -- who sees what -------------------------------------------------------------------------
+
+    async def view(self, case: str, person: Person) -> Case:
+        """The case, if this person may see it. Raises NoSuchCase, NotAllowed.
+
+        Operators, the requester and those who are asked may; the subject never.
+        """
+        view = self.show(case)
+        if not await self.sees(view, person):
+            raise NotAllowed(
+                f"{case} is not yours to see", hint="operators and those who are asked see a case"
+            )
+        return view
+
+    async def sees(self, view: Case, person: Person) -> bool:
+        """Whether the person may see the case: need to know, and never the subject."""
+        email = person.email.lower()
+        if email in subject_emails(view):
+            return False
+        asked = {a.lower() for gate in view.gates.values() for a in gate.approvers}
+        if email == view.request.requester.lower() or email in asked:
+            return True
+        return email in await self.operators()
+
+    async def must_operate(self, person: Person) -> None:
+        """Raises NotAllowed unless the person is an operator."""
+        await self._must_operate(person, max_age=timedelta(minutes=10))
+
+    async def operators(self) -> tuple[str, ...]:
+        """Who may start, abort and restore; as last read where the IdP does not answer."""
+        try:
+            return await people.holders(self.house, OPERATORS, max_age=timedelta(minutes=10))
+        except KillswitchError:
+            return people.named(self.house, OPERATORS)
+
+    async def look_up(self, subject: str, person: Person) -> Sequence[Account]:
+        """The accounts that a kill of this subject would look at. Reads only.
+
+        Raises NotAllowed unless the person is an operator, SubjectNotFound, VendorError.
+        """
+        from killswitch.engine import planner
+
+        await self.must_operate(person)
+        return (await planner.resolve(self.house, Subject.parse(subject), "look-up")).all()
+
+    def open_case(self, subject: str) -> str:
+        """The open case for the subject in this or another mode; "" if there is none."""
+        with self.house.store.read() as tx:
+            found = tx.execute(select(cases.c.id).where(cases.c.subject == subject, cases.c.open))
+            return str(found.scalar() or "")
+
+    def may_answer(self, case: str, gate: str) -> tuple[str, ...]:
+        """Who can still answer the gate: never the requester, the subject, or who did already."""
+        view = self.show(case)
+        shown = view.gates[gate]
+        answered = {d["person"].lower() for d in shown.decisions}
+        able = eligible(shown.approvers, view.request.requester, subject_emails(view))
+        return tuple(a.lower() for a in able if a.lower() not in answered)
+
+    def kept_out(self, case: str) -> frozenset[str]:
+        """The addresses of the subject, who is told nothing."""
+        return frozenset(subject_emails(self.show(case)))
 
     # -- showing -------------------------------------------------------------------------------
 
@@ -317,6 +439,10 @@ class Killswitch:
             found = [str(i) for i in ids]
         return [self.house.case(i) for i in found]
 
+    def since(self, seq: int, limit: int = 500) -> Sequence[Entry]:
+        """The journal's entries after that number, of every case."""
+        return self.house.journal.entries(after=seq, limit=limit)
+
     async def follow(self, case: str, *, after: int = 0) -> AsyncIterator[Entry]:
         """The case's journal entries as they are written, without end."""
         while True:
@@ -326,8 +452,10 @@ class Killswitch:
             await asyncio.sleep(0.1)
 
     async def _must_operate(self, person: Person, max_age: timedelta = timedelta()) -> None:
-        operators = await people.holders(self.house, OPERATORS, max_age=max_age)
-        if person.email.lower() not in operators:
+        email = person.email.lower()
+        if email in people.named(self.house, OPERATORS):
+            return
+        if email not in await people.holders(self.house, OPERATORS, max_age=max_age):
             raise NotAllowed(
                 f"{person.email} does not hold the role {OPERATORS}",
                 hint="members are listed under `roles:` in killswitch.yaml",

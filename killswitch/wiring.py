@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from killswitch import catalogue
+from killswitch import catalogue, signatures
 from killswitch.audit.journal import Journal
 from killswitch.audit.store import Store
 from killswitch.audit.witness import FileWitness, sign_head
@@ -19,6 +21,7 @@ from killswitch.engine.pace import Pace
 from killswitch.evidence import keys, seal
 from killswitch.evidence.vault import Vault
 from killswitch.model.case import Case
+from killswitch.model.errors import Broken, NotAllowed
 
 log = structlog.get_logger()
 
@@ -28,20 +31,27 @@ def build(config: Config) -> House:
 
     Raises Broken when the state directory cannot be written, Invalid for a broken key file.
     """
-    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Broken(
+            f"the state directory {config.state} cannot be made: {error.strerror}",
+            hint="check `state:` in killswitch.yaml, and who owns the folder",
+        ) from error
     store = Store(config.state / "killswitch.db")
     journal = Journal(store)
     vault = Vault(config.state / "vault")
     witnesses = _witnesses(config)
-    signing = keys.load_or_create(config.signing_key)
+    private = keys.private_key(config.signing_key)
+    signing = cache(lambda: keys.signer(private))
 
     async def sealed(case: Case, which: str) -> dict[str, Any]:
         return await seal.seal_case(
-            case, which, vault=vault, journal=journal, signer=signing, tsa=config.written.tsa
+            case, which, vault=vault, journal=journal, signer=signing(), tsa=config.written.tsa
         )
 
     async def signed_head() -> None:
-        signed = await asyncio.to_thread(sign_head, journal, signing, witnesses)
+        signed = await asyncio.to_thread(sign_head, journal, signing(), witnesses)
         for witness, why in (signed.failed if signed else {}).items():
             log.warning("a witness did not take the journal's head", witness=witness, why=why)
 
@@ -51,7 +61,17 @@ def build(config: Config) -> House:
         last = journal.last()
         head = {"seq": last.seq, "hash": last.hash, "at": last.at} if last else None
         folder = config.state / "reports" / case.id
-        return await asyncio.to_thread(files.write, case, folder, head=head)
+        try:
+            return await asyncio.to_thread(files.write, case, folder, head=head)
+        except OSError as error:  # the journal has it all; `agent-kill report` makes it anew
+            log.warning("no report written", folder=str(folder), why=error.strerror)
+            return {}
+
+    def signed_by(text: bytes, signature: str) -> str:
+        allowed = config.written.people.allowed_signers
+        if allowed is None:
+            raise NotAllowed("no allowed-signers file is configured")
+        return signatures.signer(config.path(allowed), text, signature)
 
     return House(
         store=store,
@@ -62,6 +82,7 @@ def build(config: Config) -> House:
         readings=config.state / "roles",
         seal=sealed,
         sign_head=signed_head,
+        signed_by=signed_by,
         write_report=reported,
     )
 
@@ -102,7 +123,8 @@ def _witnesses(config: Config) -> list[FileWitness]:
     if config.written.witness is None:
         return []
     file = config.path(config.written.witness.file)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # a witness that is down is shown with each head, never fatal
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return [FileWitness(file)]
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,10 +17,13 @@ from typing import Any
 from killswitch import config as configuration
 from killswitch import playbooks, wiring
 from killswitch.api import Killswitch, Person
+from killswitch.audit.verify import verify
 from killswitch.engine.engine import Engine
 from killswitch.engine.house import House
+from killswitch.evidence import keys
 from killswitch.model.case import SETTLED, Case, Request
 from killswitch.model.errors import NotAllowed
+from killswitch.model.event import Entry, What
 from killswitch.model.playbook import Assurance, Playbook
 from tabletop.home import prepare
 from tabletop.sims.run import Simulators
@@ -57,9 +61,48 @@ watch: {for: 2s, every: 1s}
 """
 
 
-def person(email: str) -> Person:
+_MOMENT = timedelta(seconds=0.2)  # one round of watching, unless a test is about that
+LEAD = "lead: {approvers: eng-leads, quorum: 1, timeout: 30s, on_timeout: deny}"
+
+
+def recipe(
+    identity: str = "okta.user.suspend",
+    credentials: str = "claude.api_keys.deactivate",
+    *,
+    gates: str = LEAD,
+    collect: str = "",
+    evidence: str = "deadline: 5s",
+    time: str = "deadline: 20s, keep_trying: 40s",
+    first: str = "",
+    more: str = "",
+) -> str:
+    """A playbook of one or two layers.
+
+    ``time``: the last layer's deadline and how long it tries on. The first of two has time enough
+    even on a busy machine, unless ``first`` says otherwise.
+    """
+    if credentials:
+        first = first or "deadline: 20s, keep_trying: 40s"
+    layers = {"identity": (identity, first or time), "credentials": (credentials, time)}
+    return "\n".join(
+        [
+            "playbook: recipe",
+            "version: 1",
+            "summary: For one test.",
+            "subject: person",
+            more,
+            f"gates: {{{gates}}}",
+            f"evidence: {{window: 7d, {evidence}, collect: [{collect}]}}",
+            "layers:",
+            *(f"  {n}: {{gate: lead, {t}, steps: [{s}]}}" for n, (s, t) in layers.items() if s),
+            "watch: {for: 2s, every: 1s}",
+        ]
+    )
+
+
+def person(email: str, assurance: Assurance = Assurance.OS_LOGIN) -> Person:
     """Somebody at the command line."""
-    return Person(email, Assurance.OS_LOGIN, "cli")
+    return Person(email, assurance, "cli")
 
 
 @dataclass
@@ -81,15 +124,23 @@ class Drill:
         world: World | None = None,
         vendors: Iterable[str] = ("okta", "claude"),
         latency: tuple[float, float] = (0.0, 0.0),
+        patience: float = 8.0,
         **more: Any,
     ) -> Drill:
-        """A drill that is not started yet. ``more`` is laid over its killswitch.yaml."""
+        """A drill that is not started yet. ``more`` is laid over its killswitch.yaml.
+
+        ``patience``: seconds that planning waits for a connection that does not answer.
+        """
+        watched = "drill" in more
         more.setdefault("drill", {"world": "world.json", "watch_for": "1s", "watch_every": "1s"})
         file, sims = prepare(folder, world or World.named("small"), vendors=vendors, **more)
         for sim in sims.sims.values():
             sim.latency = latency
         config = configuration.load(file)
         house = wiring.build(config)
+        house.rules = replace(house.rules, patience=patience)
+        if not watched:
+            house.rules = replace(house.rules, watch_for=_MOMENT, watch_every=_MOMENT)
         engine = Engine(house, wiring.engine_database(config.state))
         return cls(file, sims, config, house, engine, Killswitch(house))
 
@@ -105,8 +156,64 @@ class Drill:
         trace: TracebackType | None,
     ) -> None:
         await self.engine.stop()
+        found = [] if error else self.findings()
         self.house.store.close()
         self.sims.stop()
+        assert not found, "the audit of the drill finds: " + "; ".join(found)
+
+    def findings(self) -> list[str]:
+        """What `agent-kill audit verify` says of this drill's journal; it should say nothing."""
+        public = keys.load_or_create(self.config.signing_key).public_key
+        witness = self.config.written.witness
+        files = [self.config.path(witness.file)] if witness else []
+        return [f.says for f in verify(self.house.journal, [public], files).found]
+
+    async def restart(self) -> None:
+        """Another engine over the same folder, as after a deploy."""
+        await self.engine.stop()
+        await self.start_engine()
+
+    async def start_engine(self) -> None:
+        """A new engine, where the old one was stopped."""
+        self.engine = Engine(self.house, wiring.engine_database(self.config.state))
+        await self.engine.start()
+
+    def entries(self, case: str, *kinds: What) -> list[Entry]:
+        """The case's journal entries: all, or those of these kinds."""
+        return [e for e in self.house.journal.entries(case=case) if not kinds or e.what in kinds]
+
+    def states(self, case: str, change: str = "") -> list[str]:
+        """The states, in order, that changes with this in their id went through."""
+        entries = self.entries(case, What.STATE)
+        return [e.data["state"] for e in entries if change in e.data["change"]]
+
+    def wrote(self) -> list[str]:
+        """Every request that changed something at a vendor: ``okta POST /api/v1/…``."""
+        return [
+            f"{vendor} {exchange.line}"
+            for vendor, sim in self.sims.sims.items()
+            for exchange in sim.record()
+            if exchange.wrote
+        ]
+
+    def okta_user(self, email: str = JO) -> dict[str, Any]:
+        """That user at Okta, to look at and to change behind killswitch's back."""
+        users = self.sims["okta"].state["users"].values()
+        return next(u for u in users if u["profile"]["login"] == email)
+
+    def claude_keys(self, email: str = JO) -> dict[str, dict[str, Any]]:
+        """The person's API keys by name, to look at and to change."""
+        keys_ = self.sims["claude"].state["api_keys"].values()
+        return {k["name"]: k for k in keys_ if k["name"].startswith(email.partition("@")[0] + "-")}
+
+    def mint_key(self, name: str, email: str = JO) -> dict[str, Any]:
+        """A new API key of that person, as if they had just made it in the console."""
+        state = self.sims["claude"].state
+        model = next(iter(self.claude_keys(email).values()))
+        made = {**model, "id": self.sims.world.id("apikey_01", name, length=22), "name": name}
+        made |= {"status": "active", "principal": None}
+        state["api_keys"][made["id"]] = made
+        return made
 
     def playbook(self, text: str = SMALL) -> Playbook:
         """A playbook from text, through the strict loader."""

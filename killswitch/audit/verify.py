@@ -11,9 +11,8 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from securesystemslib.signer import Key  # type: ignore[attr-defined]
 from sqlalchemy import Connection, RowMapping, select
 
 from killswitch.audit.findings import Findings
@@ -24,6 +23,9 @@ from killswitch.audit.tables import journal as journal_table
 from killswitch.audit.witness import FileWitness, Head, open_head
 from killswitch.model.errors import Broken
 from killswitch.model.event import Entry
+
+if TYPE_CHECKING:  # it brings boto3 along, which reading the journal need not load
+    from securesystemslib.signer import Key  # type: ignore[attr-defined]
 
 
 def verify(

@@ -12,17 +12,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
 from sqlalchemy import insert, select, update
 
 from killswitch.audit.journal import Journal
 from killswitch.audit.tables import heads
 from killswitch.model.codec import canonical
 from killswitch.model.errors import Broken, KillswitchError
+
+if TYPE_CHECKING:  # it brings boto3 along, which a command that signs nothing need not load
+    from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
 
 PAYLOAD_TYPE = "application/vnd.killswitch.journal-head+json"
 
@@ -144,6 +144,8 @@ def _keep(journal: Journal, signer: Signer) -> Signed | None:
 
 def sign(head: Head, signer: Signer) -> str:
     """The head in a signed DSSE envelope, as canonical JSON."""
+    from securesystemslib.dsse import Envelope
+
     envelope = Envelope(canonical(vars(head)), PAYLOAD_TYPE, {})
     envelope.sign(signer)
     return canonical(envelope.to_dict()).decode()
@@ -151,6 +153,9 @@ def sign(head: Head, signer: Signer) -> str:
 
 def open_head(envelope: str, keyring: Sequence[Key]) -> Head:
     """The head in an envelope that one of the keys signed. Raises Broken."""
+    from securesystemslib.dsse import Envelope
+    from securesystemslib.exceptions import VerificationError
+
     try:
         signed = Envelope.from_dict(json.loads(envelope))
         if signed.payload_type != PAYLOAD_TYPE:

@@ -8,13 +8,16 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from killswitch.api import Killswitch
-from killswitch.config import Config
 from killswitch.model.errors import Invalid
+
+if TYPE_CHECKING:  # `agent-kill --help` needs none of them
+    from rich.console import Console
+    from rich.text import Text
+
+    from killswitch.api import Killswitch
+    from killswitch.config import Config
 
 CONFIG_VARIABLE = "KILLSWITCH_CONFIG"
 PLACES = (
@@ -72,10 +75,11 @@ class Context:
     def api(self) -> Killswitch:
         """The API over this configuration's database."""
         from killswitch import wiring
+        from killswitch.api import Killswitch
 
         return Killswitch(wiring.build(self.config))
 
-    def say(self, text: str, **style: Any) -> None:
+    def say(self, text: str | Text, **style: Any) -> None:
         """A message for a person; left out with --quiet and --json."""
         if not self.quiet and not self.as_json:
             self.out.print(text, **style, highlight=False)
@@ -86,6 +90,8 @@ class Context:
         sys.stdout.flush()
 
     def _console(self, stream: Any) -> Console:
+        from rich.console import Console
+
         bare = self.plain or os.environ.get("TERM") == "dumb"
         return Console(
             file=stream,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from killswitch.api import NoSuchCase
+from killswitch.cli.engine_process import EngineRuns, NoEngine
 from killswitch.model import errors
 from killswitch.model.case import CaseState
 
@@ -12,22 +13,40 @@ from killswitch.model.case import CaseState
 class Exit(IntEnum):
     """Documented in docs/reference/cli.md; never renumbered."""
 
-    DONE = 0  # done and verified, or there was nothing to do
-    INTERNAL = 1  # a fault of ours
-    USAGE = 2  # the command was written wrongly
-    FAILED = 3  # a required step is not contained
-    PARTIAL = 4  # contained in part: something required is open
-    WAITING = 5  # waiting for approval (--no-wait)
-    DENIED = 6  # denied, expired or aborted
-    REFUSED = 7  # refused by policy
-    NOT_FOUND = 8  # the subject or the case is unknown or ambiguous
-    INTEGRITY = 9  # the audit or evidence check failed
-    INVALID = 10  # a playbook or killswitch.yaml is wrong
-    OBJECTIVES = 11  # a drill's objectives failed
-    BLOCKED = 12  # doctor found a blocking problem
-    LATER = 75  # temporary: the store or the engine is not to be had
-    INTERRUPTED = 130  # Ctrl-C: the case goes on
+    DONE = 0
+    INTERNAL = 1
+    USAGE = 2
+    FAILED = 3
+    PARTIAL = 4
+    WAITING = 5
+    DENIED = 6
+    REFUSED = 7
+    NOT_FOUND = 8
+    INTEGRITY = 9
+    INVALID = 10
+    OBJECTIVES = 11
+    BLOCKED = 12
+    LATER = 75
+    INTERRUPTED = 130
 
+
+MEANS = {
+    Exit.DONE: "done and verified, or there was nothing to do",
+    Exit.INTERNAL: "a fault of ours",
+    Exit.USAGE: "the command was written wrongly",
+    Exit.FAILED: "a required step is not contained",
+    Exit.PARTIAL: "contained in part: something required is open",
+    Exit.WAITING: "waiting for approval (--no-wait)",
+    Exit.DENIED: "denied, expired or aborted",
+    Exit.REFUSED: "refused by policy",
+    Exit.NOT_FOUND: "the subject or the case is unknown or ambiguous",
+    Exit.INTEGRITY: "the audit or evidence check failed",
+    Exit.INVALID: "a playbook or killswitch.yaml is wrong",
+    Exit.OBJECTIVES: "a drill's objectives failed",
+    Exit.BLOCKED: "doctor found a blocking problem",
+    Exit.LATER: "temporary: the store or the engine is not to be had",
+    Exit.INTERRUPTED: "Ctrl-C: the case goes on",
+}
 
 OF_STATE = {
     CaseState.CONTAINED: Exit.DONE,
@@ -51,7 +70,7 @@ def of_error(error: errors.KillswitchError) -> Exit:
             return Exit.REFUSED
         case errors.Transient():
             return Exit.LATER
-        case errors.Broken():
+        case errors.Broken() | NoEngine() | EngineRuns():
             return Exit.LATER
         case errors.VendorError():
             return Exit.FAILED

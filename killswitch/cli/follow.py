@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from rich.text import Text
 
 from killswitch.api import Killswitch
-from killswitch.cli import exits, lines, personas
+from killswitch.cli import engine_process, exits, lines, personas
 from killswitch.cli.board import Board
 from killswitch.cli.context import context
 from killswitch.cli.exits import Exit
@@ -17,6 +18,7 @@ from killswitch.model.case import SETTLED, Case, CaseState
 from killswitch.model.event import Entry, What
 from killswitch.report import words
 
+ENGINE_EVERY = 2.0  # seconds between looks whether an engine runs
 _COLOURS = {w.glyph: w.colour for group in (words.CASES, words.CHANGES) for w in group.values()}
 
 
@@ -34,6 +36,10 @@ class Follow:
     async def run(self) -> Case:
         """Show what happens until the end; the case is returned."""
         board = Board()
+        async with _engine_kept(self.case):
+            return await self._until(board)
+
+    async def _until(self, board: Board) -> Case:
         with board.shown():
             async for entry in self.api.follow(self.case, after=self.after):
                 case = self.api.show(self.case)
@@ -45,7 +51,8 @@ class Follow:
                     board.resume()
                 if entry.seq < case.last_seq:
                     continue
-                if self.until(case) or (not self.wait and entry.what is What.OPENED):
+                asks = any(not gate.outcome for gate in case.gates.values())
+                if self.until(case) or (asks and not self.wait):
                     return case
         raise AssertionError("follow ends only by returning")
 
@@ -65,6 +72,23 @@ class Follow:
         text = lines.stamped(entry, case)
         if text:
             context.say(_coloured(text))
+
+
+@asynccontextmanager
+async def _engine_kept(case: str) -> AsyncIterator[None]:
+    """While a case is followed, an engine runs: one that was just ending is started again."""
+
+    async def keep() -> None:
+        while True:
+            await asyncio.sleep(ENGINE_EVERY)
+            if not context.api.show(case).closed_at:
+                await asyncio.to_thread(engine_process.ensure, context.config)
+
+    keeping = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
 
 
 def _coloured(text: str) -> Text:

@@ -9,7 +9,7 @@ import typer
 
 from killswitch import playbooks
 from killswitch.api import Person, Started
-from killswitch.cli import engine_process, follow, personas, planview
+from killswitch.cli import completion, engine_process, follow, personas, planview
 from killswitch.cli.context import context
 from killswitch.cli.exits import Exit
 from killswitch.cli.operator import at_the_keyboard
@@ -25,7 +25,13 @@ SubjectArgument = Annotated[
     str, typer.Argument(help="jo@corp.example, person:jo@…, credential:AKIA…", show_default=False)
 ]
 PlaybookOption = Annotated[
-    str, typer.Option("--playbook", "-p", help="Playbook; default by the kind of subject.")
+    str,
+    typer.Option(
+        "--playbook",
+        "-p",
+        help="Playbook; default by the kind of subject.",
+        autocompletion=completion.playbook_names,
+    ),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the journal.")]
 AsOption = Annotated[str, typer.Option("--as", help="In a drill: who you play.", metavar="E-MAIL")]
@@ -151,7 +157,7 @@ def _confirmed(subject: Subject, confirm: str, no_input: bool) -> None:
     if confirm and Subject.parse(confirm) == subject:
         return
     if not confirm and not no_input and context.at_terminal:
-        typed = context.out.input(f"Type {subject.name} to start a LIVE kill: ")
+        typed = context.out.input(f"Type {subject.name} to start a LIVE kill: ", markup=False)
         if typed.strip().lower() == subject.name:
             return
     raise NotAllowed(

@@ -4,51 +4,65 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
 from killswitch import __version__
-from killswitch.cli import decide, exits, kill, restore, show
 from killswitch.cli.context import Context, context
-from killswitch.cli.exits import Exit
+from killswitch.cli.lazy import LazyGroup
 from killswitch.model.errors import KillswitchError
+
+
+class Commands(LazyGroup):
+    """Every command: where it is, and the first line of its help."""
+
+    table: ClassVar[dict[str, tuple[str, str]]] = {
+        "kill": (
+            "killswitch.cli.kill:kill",
+            "Stop everything that a person's coding agents can do.",
+        ),
+        "plan": ("killswitch.cli.kill:plan", "Show everything that would happen."),
+        "status": ("killswitch.cli.show:status", "How a case stands, line by line."),
+        "approve": ("killswitch.cli.decide:approve", "Approve a gate."),
+        "deny": ("killswitch.cli.decide:deny", "Deny a gate; one denial ends it."),
+        "abort": ("killswitch.cli.decide:abort", "Start nothing more in a case."),
+        "attest": ("killswitch.cli.decide:attest", "Vouch that a manual step was done."),
+        "restore": ("killswitch.cli.restore:restore", "Give access back."),
+        "report": (
+            "killswitch.cli.show:report",
+            "The containment report: one self-contained file.",
+        ),
+        "list": ("killswitch.cli.show:list_cases", "The cases, newest first."),
+        "evidence": (
+            "killswitch.cli.evidence:app",
+            "What was collected: list, export, verify, add.",
+        ),
+        "audit": ("killswitch.cli.audit:app", "The journal: show it, verify it."),
+        "playbook": ("killswitch.cli.playbook:app", "Playbooks: list, show, lint, schema."),
+        "doctor": ("killswitch.cli.doctor:doctor", "Check that a kill would work."),
+        "init": ("killswitch.cli.init:init", "Write a commented killswitch.yaml."),
+        "serve": (
+            "killswitch.cli.serve:serve",
+            "Run the engine: it carries out what was asked.",
+        ),
+    }
+
 
 app = typer.Typer(
     name="agent-kill",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # locals of a traceback can hold tokens
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("kill")(kill.kill)
-app.command("plan")(kill.plan)
-app.command("status")(show.status)
-app.command("approve")(decide.approve)
-app.command("deny")(decide.deny)
-app.command("abort")(decide.abort)
-app.command("attest")(decide.attest)
-app.command("restore")(restore.restore)
-app.command("report")(show.report)
-app.command("list")(show.list_cases)
 
 
-@app.command("serve")
-def serve(
-    port: Annotated[
-        int | None, typer.Option(help="Health endpoint on 127.0.0.1; none if left out.")
-    ] = None,
-    until_idle: Annotated[
-        bool, typer.Option("--until-idle", help="End when nothing is open.")
-    ] = False,
-) -> None:
-    """Run the engine: it carries out what was asked, and goes on after a restart.
-
-    Example: agent-kill serve --port 8642
-    """
-    from killswitch.cli.serve import serve as run
-
-    run(context.config, port=port, until_idle=until_idle)
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"agent-kill {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -59,7 +73,10 @@ def root(
     as_json: Annotated[bool, typer.Option("--json", help="JSON, one value a line.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="No colours, no moving parts.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Results only.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_tell_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Stop what a person's coding agents can do: everywhere, in order, with proof and a way back.
 
@@ -69,12 +86,12 @@ def root(
 
     agent-kill restore K-12           give access back
 
+    The options below may stand before or after the command.
+
     Exit codes: 0 done, 3 not contained, 4 partial, 5 waiting, 6 denied, 7 refused by policy,
     8 not found, 9 integrity, 10 invalid file, 12 doctor, 75 try later, 130 you left.
     """
-    if version:
-        typer.echo(f"agent-kill {__version__}")
-        raise typer.Exit
+    del version
     made = Context(config, as_json, quiet, plain)
     context.__dict__.update(made.__dict__)
 
@@ -82,20 +99,41 @@ def root(
 def main() -> None:
     """Run the command line. A subject in the place of a command means ``kill``."""
     try:
-        app(_with_command(sys.argv[1:]), standalone_mode=True)
+        app(_with_command(_globals_first(sys.argv[1:])), prog_name="agent-kill")
     except KillswitchError as error:
+        from killswitch.cli import exits
+
         _explain(error)
         sys.exit(exits.of_error(error))
     except KeyboardInterrupt:
-        sys.exit(Exit.INTERRUPTED)
+        sys.exit(130)
+
+
+_FLAGS = ("--json", "--plain", "--quiet", "-q")
+_WITH_VALUE = ("--config", "-c")
+
+
+def _globals_first(words: list[str]) -> list[str]:
+    """The options of every command, brought to where the parser wants them: before it."""
+    first, rest = [], []
+    left = iter(words)
+    for word in left:
+        if word == "--":
+            rest += [word, *left]
+        elif word in _FLAGS or word.startswith("--config="):
+            first.append(word)
+        elif word in _WITH_VALUE:
+            first += [word, *[value for value in [next(left, None)] if value is not None]]
+        else:
+            rest.append(word)
+    return [*first, *rest]
 
 
 def _with_command(words: list[str]) -> list[str]:
     """``jo@corp.example`` becomes ``kill jo@corp.example``; options before it stay before."""
-    takes_value = {"--config", "-c"}
     place = 0
     while place < len(words) and words[place].startswith("-"):
-        place += 2 if words[place] in takes_value else 1
+        place += 2 if words[place] in _WITH_VALUE else 1
     if place < len(words) and ("@" in words[place] or ":" in words[place]):
         return [*words[:place], "kill", *words[place:]]
     return words

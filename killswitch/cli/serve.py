@@ -1,9 +1,10 @@
-"""``agent-kill serve``: the engine and its health endpoint in one process."""
+"""``agent-kill serve``: the engine, the Slack bot and the health endpoint in one process."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import signal
 import socket
@@ -12,9 +13,11 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, TextIO, cast
 from urllib.parse import urlsplit
 
 import structlog
+import typer
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -22,10 +25,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from killswitch import wiring
+from killswitch.api import Killswitch
+from killswitch.cli.context import context
 from killswitch.cli.engine_process import NoEngine, only_engine
 from killswitch.config import Config
 from killswitch.engine.engine import Engine
+from killswitch.model.errors import Invalid
 from killswitch.model.plan import Mode
+
+if TYPE_CHECKING:  # needed only where `slack:` is configured
+    from bot.run import Bot
 
 IDLE = 2.0  # seconds with nothing open before an engine that was started on demand ends
 SIMULATORS_WITHIN = 20.0  # seconds
@@ -33,15 +42,31 @@ SIMULATORS_WITHIN = 20.0  # seconds
 log = structlog.get_logger()
 
 
-def serve(config: Config, *, port: int | None, until_idle: bool) -> None:
-    """Run until SIGTERM, SIGINT or, with ``until_idle``, until nothing is open."""
+def serve(
+    port: Annotated[
+        int | None, typer.Option(help="Health endpoint on 127.0.0.1; none if left out.")
+    ] = None,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="End when nothing is open.")
+    ] = False,
+) -> None:
+    """Run the engine: it carries out what was asked, and goes on after a restart.
+
+    It runs until SIGTERM or Ctrl-C. `agent-kill SUBJECT` starts one by itself where none runs,
+    which ends when nothing is open.
+
+    Example: agent-kill serve --port 8642
+    """
+    config = context.config
     _log_plainly()
     config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with only_engine(config.state), _simulators(config):
-        asyncio.run(_serve(config, port, until_idle=until_idle))
+        while asyncio.run(_serve(config, port, until_idle=until_idle)):
+            log.info("asked while ending: engine runs again")
 
 
-async def _serve(config: Config, port: int | None, *, until_idle: bool) -> None:
+async def _serve(config: Config, port: int | None, *, until_idle: bool) -> bool:
+    """Whether somebody asked for something while this engine was ending."""
     engine = Engine(wiring.build(config), wiring.engine_database(config.state))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -49,7 +74,7 @@ async def _serve(config: Config, port: int | None, *, until_idle: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     await engine.start()
     log.info("engine runs", mode=config.mode, state=str(config.state))
-    async with _health(engine, port):
+    async with _bot(config, engine, port, until_idle=until_idle) as bot, _web(engine, bot, port):
         while not stop.is_set():
             if until_idle and await _stays_idle(engine, stop):
                 break
@@ -57,6 +82,7 @@ async def _serve(config: Config, port: int | None, *, until_idle: bool) -> None:
                 await asyncio.wait_for(stop.wait(), 0.5)
     await engine.stop()
     log.info("engine stopped")
+    return not stop.is_set() and engine.asked()
 
 
 async def _stays_idle(engine: Engine, stop: asyncio.Event) -> bool:
@@ -69,8 +95,35 @@ async def _stays_idle(engine: Engine, stop: asyncio.Event) -> bool:
 
 
 @asynccontextmanager
-async def _health(engine: Engine, port: int | None) -> AsyncIterator[None]:
-    """``/healthz`` on 127.0.0.1: 200 while work can be done, 503 and why while it cannot."""
+async def _bot(
+    config: Config, engine: Engine, port: int | None, *, until_idle: bool
+) -> AsyncIterator[Bot | None]:
+    """The Slack bot, where `slack:` is configured. Slack being down does not stop the engine."""
+    slack = config.written.slack
+    if slack is None:
+        yield None
+        return
+    if slack.mode == "http" and port is None and not until_idle:
+        raise Invalid("slack in mode http needs a port to be reached at", expected="--port 8642")
+    for package in ("slack_bolt", "aiohttp"):
+        if importlib.util.find_spec(package) is None:
+            raise Invalid(
+                "`slack:` is configured and slack-bolt is not installed",
+                expected="pip install 'agent-kill[slack]'",
+            )
+    from bot.run import running
+
+    async with running(config, Killswitch(engine.house)) as bot:
+        yield bot
+
+
+@asynccontextmanager
+async def _web(engine: Engine, bot: Bot | None, port: int | None) -> AsyncIterator[None]:
+    """``/healthz`` on 127.0.0.1: 200 while work can be done, 503 and why while it cannot.
+
+    Slack being behind is told there and is no reason for 503. In Slack's mode http,
+    ``/slack/events`` is served beside it.
+    """
     if port is None:
         yield
         return
@@ -78,9 +131,10 @@ async def _health(engine: Engine, port: int | None) -> AsyncIterator[None]:
     async def healthz(request: Request) -> Response:
         del request
         health = engine.health
-        return JSONResponse(health, status_code=200 if health["ok"] else 503)
+        told = {**health, "slack": bot.health} if bot else health
+        return JSONResponse(told, status_code=200 if health["ok"] else 503)
 
-    app = Starlette(routes=[Route("/healthz", healthz)])
+    app = Starlette(routes=[Route("/healthz", healthz), *(bot.routes if bot else [])])
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
     )
@@ -149,5 +203,17 @@ def _log_plainly() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Log())),
     )
+
+
+class _Log:
+    """Standard output, where a full disk costs lines and never a case; health says why."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stdout.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()

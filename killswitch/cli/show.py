@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from killswitch.cli import engine_process, follow, planview
+from killswitch.cli import completion, engine_process, follow, planview
 from killswitch.cli.context import context
 from killswitch.cli.exits import Exit
 from killswitch.model.case import Case
@@ -17,9 +17,18 @@ from killswitch.model.errors import NotAllowed
 from killswitch.model.untrusted import clean
 from killswitch.report import words
 
+NewestCase = Annotated[
+    str,
+    typer.Argument(
+        help="Such as K-12; without: the newest.",
+        show_default=False,
+        autocompletion=completion.case_ids,
+    ),
+]
+
 
 def status(
-    case: Annotated[str, typer.Argument(help="Such as K-12; without: the newest.")] = "",
+    case: NewestCase = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it as it goes.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Show the whole plan too.")] = False,
 ) -> None:
@@ -81,7 +90,7 @@ def list_cases(
 
 
 def report(
-    case: Annotated[str, typer.Argument(help="Such as K-12; without: the newest.")] = "",
+    case: NewestCase = "",
     form: Annotated[str, typer.Option("--format", help="html, md or json.")] = "html",
     out: Annotated[Path | None, typer.Option(help="Write it here, not just say where.")] = None,
 ) -> None:
@@ -135,7 +144,10 @@ def _board(case: Case) -> None:
             style=state.colour,
         )
     if case.plan:
+        late = {(c.plan.connection, c.plan.step) for c in case.changes.values()}
         for blank in case.plan.blanks:
+            if blank.later and (blank.connection, blank.step) in late:
+                continue  # it answered later, and what was found stands above
             context.say(f"  – {blank.connection:12} {blank.use:34} {clean(blank.why, 120)}")
     context.say(f"  evidence: {len(case.items)} items, {len(case.gaps)} gaps")
     if not case.closed_at and engine_process.running(context.config.state) is None:

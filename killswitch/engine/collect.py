@@ -43,20 +43,20 @@ class Collecting:
         key = f"evidence:{name}:{number}"
         background.set(not collector.volatile)
         await self.house.note(What.COLLECTING, case, f"{key}:began", **about)
-        began, stored, why = time.monotonic(), 0, ""
+        began, stored, gaps = time.monotonic(), 0, []
         for account in accounts_of(plan, name):
             try:
-                stored = await self._from(
+                stored += await self._from(
                     case, f"{key}:{account.id}", connection, collector, account, plan, began
                 )
             except Broken:
                 raise
             except KillswitchError as error:  # a vendor's, or a vault without room: a gap
-                why = error.why
-            if why:
-                await self.house.note(What.GAP, case, f"{key}:{account.id}:gap", why=why, **about)
+                gaps.append(error.why)
+                where = f"{key}:{account.id}:gap"
+                await self.house.note(What.GAP, case, where, why=error.why, **about)
         await self.house.note(What.COLLECTED, case, f"{key}:done", items=stored, **about)
-        return {"items": stored, "gap": why, "volatile": collector.volatile}
+        return {"items": stored, "gap": "; ".join(gaps), "volatile": collector.volatile}
 
     async def _from(
         self,
@@ -130,3 +130,13 @@ def sources(house: House, plan: Plan) -> list[tuple[str, int, bool]]:
         if connection.name in known
     ]
     return sorted(found, key=lambda source: not source[2])
+
+
+def unreachable(house: House, plan: Plan) -> list[tuple[str, str, str, bool]]:
+    """(collector, connection, why, volatile) of each that had no answer when the plan was made."""
+    return [
+        (blank.use, blank.connection, blank.why, catalogue.collector(blank.use).volatile)
+        for blank in plan.blanks
+        if blank.connection in house.connections.by_name
+        and blank.use in {entry.use for entry in plan.collect}
+    ]

@@ -12,14 +12,25 @@ from typing import Any, TypeVar
 import structlog
 
 from killswitch.engine.pace import Pace
-from killswitch.model.errors import KillswitchError, Transient, Unexpected
+from killswitch.model.errors import Denied, Invalid, KillswitchError, Transient, Unexpected
 from killswitch.model.subject import Account
 from killswitch.model.vendor import Settings, Vendor
 
 R = TypeVar("R")
 log = structlog.get_logger()
 _WAITS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between tries where the vendor names none
+_GLANCE = 0.5  # seconds between looks whether to stop waiting
 _WHOAMI_KEPT = 600.0  # seconds
+
+
+async def stopped_within(seconds: float, stop: Callable[[], bool]) -> bool:
+    """Wait that long; True as soon as ``stop`` says so."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, _GLANCE))
+        if stop():
+            return True
+    return False
 
 
 @dataclass
@@ -36,9 +47,13 @@ class Connection:
     _ourselves: tuple[float, Account] | None = None
 
     def client(self) -> Any:
-        """The vendor's client. No I/O."""
+        """The vendor's client. No I/O. Raises Denied where a secret of ours cannot be read."""
         if self._client is None:
-            self._client = self.vendor.connect(self.settings(), self.link)
+            try:
+                settings = self.settings()
+            except Invalid as error:  # this connection's trouble, and no other's
+                raise Denied(f"not usable as configured: {error}") from error
+            self._client = self.vendor.connect(settings, self.link)
         return self._client
 
     async def ourselves(self) -> Account:
@@ -61,10 +76,16 @@ class Connection:
             log.exception("unforeseen", connection=self.name)
             raise Unexpected(f"unforeseen {type(error).__name__}: {error}"[:300]) from error
 
-    async def steady(self, seconds: float, ask: Callable[[], Awaitable[R]]) -> R:
+    async def steady(
+        self,
+        seconds: float,
+        ask: Callable[[], Awaitable[R]],
+        stop: Callable[[], bool] = lambda: False,
+    ) -> R:
         """What ``ask`` returns, tried again on Transient errors for up to ``seconds``.
 
-        For reads and for writes that may run twice. The last Transient is raised when time is up.
+        For reads and for writes that may run twice. The last Transient is raised when time is up,
+        or when ``stop`` says so.
         """
         until = time.monotonic() + seconds
         tries = 0
@@ -75,7 +96,8 @@ class Connection:
                 wait = self.wait_for(error, tries)
                 if time.monotonic() + wait > until:
                     raise
-                await asyncio.sleep(wait)
+                if await stopped_within(wait, stop):
+                    raise
                 tries += 1
 
     def wait_for(self, error: Transient, tries: int) -> float:

@@ -1,32 +1,38 @@
 """One layer at one connection: its steps in the playbook's order, a step's targets side by side.
 
 Each change is two durable steps: ``hold`` (read the state once more, hold the target, journal
-the before-state) and ``settle`` (journal the intent, apply, read back, probe). Then the layer is
-swept: what appeared since the plan is contained too.
+the before-state) and ``settle`` (journal the intent, apply, read back, probe). A step begins
+when every change of the one before was read back as done, or has ended otherwise; the second
+reads and the probes go on beside it. Then the layer is swept: what appeared since the plan is
+contained too.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from killswitch.engine import guard, holds, planner
+from killswitch.engine.connections import Connection
 from killswitch.engine.durable import Durable, Json, Reserved
 from killswitch.engine.gate import APPROVED, OPEN, REVERSIBLE
 from killswitch.engine.house import House
 from killswitch.engine.settle import Outcome, Settle, safely
 from killswitch.model.action import Layer, Undo
-from killswitch.model.case import Case, ChangeState
+from killswitch.model.case import Case, ChangeState, ChangeView
 from killswitch.model.codec import dump, load, same
-from killswitch.model.errors import Missing, Refused, VendorError
+from killswitch.model.errors import Broken, KillswitchError, Missing, Refused, VendorError
 from killswitch.model.event import What
 from killswitch.model.plan import Change, Plan
 from killswitch.model.playbook import Step
 from killswitch.model.subject import Account, Subject
 
-AT_ONCE = 32  # changes of one step that are under way; the connection's own limit is narrower
+NOT_ASKED = "not asked"  # nothing was behind the gate when the plan was made
+_SWEPT = (APPROVED, REVERSIBLE, NOT_ASKED)
+AT_ONCE = 16  # changes of one step under way: twice a connection's usual limit; more only costs
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class Contain:
 
     def __init__(self, house: House, durable: Durable) -> None:
         self.house, self.durable = house, durable
+        self._seen: dict[tuple[str, str], asyncio.Event] = {}  # read back as done, or ended
 
     async def run(self, data: Json) -> Json:
         """Contain; returns the gates that were still open, whose steps were left alone."""
@@ -56,31 +63,49 @@ class Contain:
         plan = self._plan(turn.case)
         gates = await self.durable.step("gates", self._gates, turn.case)
         left: list[str] = []
+        settling: list[asyncio.Task[None]] = []
         numbers = self._numbers(plan, turn)
         for number in numbers:
             gate = self._gate_of(plan, number)
-            if gates.get(gate, OPEN) == OPEN:
+            if gates.get(gate) == OPEN:
                 left.append(gate)
                 continue
             changes = [c for c in plan.changes if self._is(c, turn, number)]
-            await self._contain(turn, changes, gates, tag="contain")
-        swept = [n for n in numbers if gates.get(self._gate_of(plan, n)) in (APPROVED, REVERSIBLE)]
-        for number in swept:
-            found = await self.durable.step(f"sweep:{number}", self._sweep, data, number)
-            await self._contain(turn, [load(Change, c) for c in found], gates, tag="sweep")
+            settling += await self._contain(turn, changes, gates, tag="contain")
+        await asyncio.gather(*settling)
+        swept = [n for n in numbers if gates.get(self._gate_of(plan, n), NOT_ASKED) in _SWEPT]
+        looks = zip(swept, self.durable.reserve(len(swept)), strict=True)
+        for found in await asyncio.gather(
+            *(look.run(f"sweep:{number}", self._sweep, data, number) for number, look in looks)
+        ):
+            changes = [load(Change, c) for c in found]
+            await asyncio.gather(*await self._contain(turn, changes, gates, tag="sweep"))
         return sorted(set(left))
 
     async def _contain(
         self, turn: Turn, changes: Sequence[Change], gates: dict[str, str], *, tag: str
-    ) -> None:
+    ) -> list[asyncio.Task[None]]:
+        """Contain the changes of one step; returns when each was read back as done or has ended.
+
+        What is returned ends when they are settled.
+        """
         room = asyncio.Semaphore(AT_ONCE)
         steps = self.durable.reserve(2 * len(changes))
-        await asyncio.gather(
-            *(
+        seen = [
+            self._seen.setdefault((turn.case, change.id), asyncio.Event()) for change in changes
+        ]
+        tasks = [
+            asyncio.create_task(
                 self._change(turn, change, gates[change.gate], steps[2 * i : 2 * i + 2], room, tag)
-                for i, change in enumerate(changes)
             )
-        )
+            for i, change in enumerate(changes)
+        ]
+        for event in seen:
+            await event.wait()
+        for task in tasks:
+            if task.done():
+                task.result()  # the engine's own signals, such as a cancelled run, pass through
+        return tasks
 
     async def _change(
         self,
@@ -91,12 +116,15 @@ class Contain:
         room: asyncio.Semaphore,
         tag: str,
     ) -> None:
-        async with room:
-            hold, settle = steps
-            name, data = change.id, change.model_dump(mode="json")
-            ready = await hold.run(f"{name}/hold", self.hold, turn.case, data, gate)
-            if ready["go"]:
-                await settle.run(f"{name}/settle", self.settle, turn.case, data, tag)
+        hold, settle = steps
+        name, data = change.id, change.model_dump(mode="json")
+        try:
+            async with room:
+                ready = await hold.run(f"{name}/hold", self.hold, turn.case, data, gate)
+                if ready["go"]:
+                    await settle.run(f"{name}/settle", self.settle, turn.case, data, tag)
+        finally:
+            self._seen.pop((turn.case, change.id)).set()
 
     # -- steps: what follows runs once each, also after a restart -----------------------------
 
@@ -108,12 +136,13 @@ class Contain:
             await self._say(case, change, Outcome(ChangeState.SKIPPED, why), "skip")
             return {"go": False}
         try:
-            await guard.check_target(self.house, change)
+            accounts = list(planner.accounts_of(self._plan(case), change.connection))
+            await guard.check_again(self.house, change, accounts)
         except Refused as refusal:
             await self._say(case, change, Outcome(ChangeState.SKIPPED, refusal.why), "skip")
             return {"go": False}
         except VendorError:
-            pass  # who we are was checked for the plan; a connection that is down is no reason
+            pass  # it was checked for the plan; a connection that is down is no reason to wait
         async with self.house.locks[change.id]:
             before, goal = await self._before(change)
             held = await asyncio.to_thread(
@@ -134,38 +163,58 @@ class Contain:
         """Apply and read back; the change's end is journalled and returned."""
         change = Change.model_validate(data)
         layer = self._plan(case).layers[change.layer]
-        outcome = await safely(
-            change.id,
-            lambda: self._apply(
-                case,
-                change,
-                tag,
-                deadline=layer.deadline.total_seconds(),
-                keep_trying=layer.keep_trying.total_seconds(),
-            ),
-        )
-        await self._say(case, change, outcome, tag)
+        async with self.house.locks[change.id]:  # a restore waits for us, or we for it
+            view = self.house.case(case)
+            held = view.changes[change.id]
+            why = stopped(view)
+            if why and held.state.final:
+                return Outcome(held.state, why).data()
+            if why and not held.attempts:
+                outcome = Outcome(ChangeState.SKIPPED, why)
+            else:
+                outcome = await safely(
+                    change.id,
+                    lambda: self._apply(
+                        case,
+                        change,
+                        held,
+                        tag,
+                        deadline=layer.deadline.total_seconds(),
+                        keep_trying=layer.keep_trying.total_seconds(),
+                    ),
+                )
+            await self._say(case, change, outcome, tag)
         return outcome.data()
 
     async def _apply(
-        self, case: str, change: Change, tag: str, *, deadline: float, keep_trying: float
+        self,
+        case: str,
+        change: Change,
+        held: ChangeView,
+        tag: str,
+        *,
+        deadline: float,
+        keep_trying: float,
     ) -> Outcome:
         connection = self.house.connections[change.connection]
         action, target = planner.thaw(change)
-        held = self.house.case(case).changes[change.id]
         before = planner.thaw_state(change, held.before)
         want = planner.thaw_state(change, held.goal)
         if change.manual:
             return await self._by_hand(action, target, want, change, connection)
-        boot = self.house.boot
+        once = secrets.token_hex(4)  # a step that begins anew has to journal its intent anew
 
         async def applying(attempt: int) -> None:
-            key = f"change:{change.id}:{tag}:{boot}:{attempt}"
+            key = f"change:{change.id}:{tag}:{once}:{attempt}"
             await self.house.note(What.APPLYING, case, key, change=change.id, attempt=attempt)
 
         async def retrying(detail: str) -> None:
             late = Outcome(ChangeState.RETRYING, detail)
             await self._say(case, change, late, f"{tag}:late")
+
+        def seen() -> None:
+            if waiting := self._seen.get((case, change.id)):
+                waiting.set()
 
         return await Settle(
             house=self.house,
@@ -176,10 +225,11 @@ class Contain:
             act=lambda: action.apply(connection.client(), target, before),
             applying=applying,
             retrying=retrying,
+            seen=seen,
             probe=True,
             deadline=deadline,
             keep_trying=keep_trying,
-            stop=lambda: bool(self.house.case(case).aborted),
+            stop=self._stop(case),
         ).run()
 
     async def _by_hand(
@@ -188,9 +238,12 @@ class Contain:
         """No API can do it; it may be readable all the same."""
         reads = []
         for _ in range(2):
-            seen = await connection.steady(
-                self.house.rules.patience, lambda: action.capture(connection.client(), target)
-            )
+            try:
+                seen = await connection.steady(
+                    self.house.rules.patience, lambda: action.capture(connection.client(), target)
+                )
+            except VendorError:
+                break  # not known; so it is still a person's to do
             if same(seen, want):
                 reads.append(self.house.now().isoformat())
         if len(reads) == 2:
@@ -216,36 +269,35 @@ class Contain:
     async def _sweep(self, data: Json, number: int) -> Json:
         """What this step would hit now and the plan does not list. Journalled, within limits."""
         turn = Turn.of(data)
-        view = self.house.case(turn.case)
-        if view.aborted:
+        if stopped(self.house.case(turn.case)):
             return []
         plan = self._plan(turn.case)
         layer, step, gate = _steps(plan)[number]
-        connection = self.house.connections[turn.connection]
         try:
-            accounts = await self._accounts(plan, turn, number, layer)
-            lines = [
-                line
-                for account in accounts
-                for line in await planner.locate(
-                    self.house, connection, account, number, step, gate
-                )
-            ]
-        except VendorError as error:
+            lines = await self._located(plan, turn, number)
+        except Broken:
+            raise
+        except KillswitchError as error:
             await self._not_swept(turn, step.use, error.why)
             return []
-        new = [line for line in lines if line.id not in view.changes]
-        wider = plan.model_copy(update={"changes": (*_all(view), *new)})
-        try:
-            guard.check_width(wider)
-        except Refused as refusal:
-            await self._not_swept(turn, step.use, refusal.why)
-            return []
-        found = [line.model_copy(update={"swept": True}).model_dump(mode="json") for line in new]
-        for line in found:
-            await self.house.note(
-                What.FOUND, turn.case, f"change:{line['id']}:found", layer=layer, change=line
-            )
+        async with self.house.locks[f"{turn.case}/width"]:  # what others found counts, too
+            view = self.house.case(turn.case)
+            new = [line for line in lines if line.id not in view.changes]
+            if new and gate not in view.gates:
+                why = f"{len(new)} appeared since the plan, and nobody was asked at gate {gate}"
+                await self._not_swept(turn, step.use, why)
+                return []
+            wider = plan.model_copy(update={"changes": (*_all(view), *new)})
+            try:
+                guard.check_width(wider)
+            except Refused as refusal:
+                await self._not_swept(turn, step.use, refusal.why)
+                return []
+            found = [n.model_copy(update={"swept": True}).model_dump(mode="json") for n in new]
+            for line in found:
+                await self.house.note(
+                    What.FOUND, turn.case, f"change:{line['id']}:found", layer=layer, change=line
+                )
         again = [c for c in view.changes.values() if c.plan.step == number and c.plan.swept]
         known = {c["id"] for c in found}
         return found + [
@@ -254,18 +306,41 @@ class Contain:
             if c.plan.id not in known and c.plan.connection == turn.connection
         ]
 
-    async def _accounts(self, plan: Plan, turn: Turn, number: int, layer: Layer) -> list[Account]:
-        """The planned accounts; resolved now where the connection was down for the plan."""
-        known = list(planner.accounts_of(plan, turn.connection))
-        if known or not _later(plan, turn.connection, number):
-            return known
+    async def _located(self, plan: Plan, turn: Turn, number: int) -> list[Change]:
+        """What the step would hit now; patiently, where the connection was down for the plan."""
+        layer, step, gate = _steps(plan)[number]
         connection = self.house.connections[turn.connection]
-        patience = plan.layers[layer].keep_trying.total_seconds()
+        later = _later(plan, turn.connection, number)
+
+        async def look() -> list[Change]:
+            found: list[Change] = []
+            for account in await self._accounts(plan, connection, resolve=later):
+                try:
+                    found += await planner.locate(
+                        self.house, connection, account, number, step, gate
+                    )
+                except planner.NotReadable:
+                    continue  # listed still, and gone: nothing new is there
+            return found
+
+        patience = plan.layers[layer].keep_trying.total_seconds() if later else 0.0
+        return await connection.steady(patience, look, self._stop(turn.case))
+
+    async def _accounts(
+        self, plan: Plan, connection: Connection, *, resolve: bool
+    ) -> Sequence[Account]:
+        """The planned accounts. ``resolve``: asked for now, and guarded, if there are none."""
+        known = list(planner.accounts_of(plan, connection.name))
+        if known or not resolve:
+            return known
+        subject = Subject.parse(plan.subject)
         found = await connection.steady(
-            patience,
-            lambda: connection.vendor.resolve(connection.client(), Subject.parse(plan.subject)),
+            self.house.rules.patience,
+            lambda: connection.vendor.resolve(connection.client(), subject),
         )
         accounts = planner.marked(found, connection.name, plan.case)
+        planner.only_one(connection, subject, accounts)
+        await guard.check_people(self.house, accounts)
         await guard.check_accounts(self.house, accounts)
         return accounts
 
@@ -284,9 +359,12 @@ class Contain:
         key = f"change:{change.id}:{tag}:{self.house.boot}:{outcome.state}"
         await self.house.note(What.STATE, case, key, change=change.id, **outcome.data())
 
+    def _stop(self, case: str) -> Callable[[], bool]:
+        return lambda: bool(stopped(self.house.case(case)))
+
     def _why_not(self, view: Case, change: Change, gate: str) -> str:
-        if view.aborted:
-            return f"aborted by {view.aborted['by']}"
+        if why := stopped(view):
+            return why
         if gate == REVERSIBLE and change.undo_kind is Undo.NONE:
             return "cannot be undone, and nobody approved"
         if gate not in (APPROVED, REVERSIBLE):
@@ -315,6 +393,20 @@ class Contain:
 
     def _is(self, change: Change, turn: Turn, number: int) -> bool:
         return change.step == number and change.connection == turn.connection
+
+
+def stopped(view: Case) -> str:
+    """Why nothing more is to be contained: aborted, or access is being given back. "": go on."""
+    if view.aborted:
+        return f"aborted by {view.aborted['by']}"
+    restore = given_back(view)
+    return f"access is given back by {restore}" if restore else ""
+
+
+def given_back(view: Case) -> str:
+    """The last restore that was approved, such as ``restore-1``; "" if none was."""
+    approved = [g for g in view.gates.values() if g.purpose != "contain" and g.outcome == APPROVED]
+    return approved[-1].purpose if approved else ""
 
 
 def _steps(plan: Plan) -> list[tuple[Layer, Step, str]]:

@@ -12,16 +12,26 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
-from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandleAsync, _serialization
+from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandleAsync, _serialization, _sys_db
+from dbos._utils import retriable_sqlite_exception
 
 from killswitch.model.errors import Broken
 
 ENGINE_VERSION = "killswitch-engine-1"  # changed only when old runs could not be resumed
 _JOURNAL_RETRY = (0.5, 1.0, 2.0, 5.0)  # seconds between tries while the journal is unwritable
+_BAD_DISK = {
+    sqlite3.SQLITE_FULL: "is full",
+    sqlite3.SQLITE_READONLY: "is read-only",
+    sqlite3.SQLITE_IOERR: "cannot be read or written",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
+    sqlite3.SQLITE_PERM: "may not be accessed",
+}
 
 log = structlog.get_logger()
 
@@ -56,6 +66,21 @@ def _refuse_pickle() -> None:
     _serialization.DefaultSerializer.deserialize = refuse  # type: ignore[assignment,method-assign]
 
 
+def _wait_for_the_disk(say: Callable[[str], None]) -> None:
+    """Let DBOS wait for a disk that is full as it waits for a PostgreSQL that is gone.
+
+    It would fail the run instead. It tries again after one second, then two, up to a minute.
+    """
+
+    def worth_waiting(error: Exception) -> bool:
+        code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
+        if code in _BAD_DISK:
+            say(f"the engine's database {_BAD_DISK[code]}")
+        return code in _BAD_DISK or retriable_sqlite_exception(error)
+
+    _sys_db.retriable_sqlite_exception = worth_waiting  # type: ignore[attr-defined,assignment]
+
+
 class Reserved:
     """A step whose place in the run is fixed, to be run from a branch."""
 
@@ -70,13 +95,14 @@ class Reserved:
 
 
 class Durable:
-    """Durable workflows on one database. ``stuck``: why nothing moves just now, if so."""
+    """Durable workflows on one database."""
 
     def __init__(self, database: str, worker: str = "local") -> None:
         _refuse_pickle()
+        _wait_for_the_disk(partial(self.trouble, self))
         if database.startswith("sqlite:///"):
             _use_wal(Path(database.removeprefix("sqlite:///")))
-        self.stuck = ""
+        self._troubles: dict[object, str] = {}
         self._dbos = DBOS
         config = DBOSConfig(
             name="killswitch",
@@ -108,6 +134,19 @@ class Durable:
 
         self._workflows[name] = self._dbos.workflow(name=name)(entry)
 
+    @property
+    def stuck(self) -> str:
+        """Why nothing moves just now; "" when all is well."""
+        return next(iter(list(self._troubles.values())), "")
+
+    def trouble(self, of: object, why: str) -> None:
+        """Something cannot go on, and why; "" when it can again."""
+        if why:
+            self._troubles[of] = why
+            log.critical("stopped: cannot write", why=why)
+        else:
+            self._troubles.pop(of, None)
+
     async def launch(self) -> None:
         """Start, on the running loop; runs that a dead process left go on by themselves."""
         self._dbos.launch()
@@ -122,6 +161,8 @@ class Durable:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await asyncio.to_thread(self._dbos.destroy, destroy_registry=True)
+        # DBOS made its own threads the loop's, and has just ended them.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 
     async def start(self, workflow: str, run: str, *args: Json) -> Handle:
         """Start a run under that id. The same id again is the same run, also when it has ended."""
@@ -184,18 +225,20 @@ class Durable:
         """
 
         async def held(*args: Json) -> Json:
-            tries = 0
-            while True:
-                try:
-                    result = await work(*args)
-                except Broken as broken:
-                    self.stuck = broken.why
-                    log.critical("stopped: cannot write", why=broken.why, next=broken.hint)
-                    await asyncio.sleep(_JOURNAL_RETRY[min(tries, len(_JOURNAL_RETRY) - 1)])
-                    tries += 1
-                else:
-                    self.stuck = ""
-                    return result
+            self.trouble(self, "")  # the engine's own database took the step before
+            me, tries = object(), 0
+            try:
+                while True:
+                    try:
+                        return await work(*args)
+                    except Broken as broken:
+                        self.trouble(
+                            me, f"{broken.why}; {broken.hint}" if broken.hint else broken.why
+                        )
+                        await asyncio.sleep(_JOURNAL_RETRY[min(tries, len(_JOURNAL_RETRY) - 1)])
+                        tries += 1
+            finally:
+                self.trouble(me, "")
 
         return held
 

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import select, update
 
 from killswitch.audit.tables import inbox
+from killswitch.engine import people
 from killswitch.engine.collect import Collecting
 from killswitch.engine.connections import Connection
 from killswitch.engine.contain import Contain
@@ -67,7 +68,11 @@ class Engine:
 
     async def idle(self) -> bool:
         """Whether nothing is open and nothing waits to be taken."""
-        return not self._waiting() and not await self.durable.unfinished()
+        return not self.asked() and not await self.durable.unfinished()
+
+    def asked(self) -> bool:
+        """Whether something waits to be taken."""
+        return bool(self._waiting())
 
     @property
     def health(self) -> dict[str, Any]:
@@ -80,9 +85,11 @@ class Engine:
         return list(self.house.connections)
 
     async def _warm(self, connection: Connection) -> None:
-        """Load the vendor's SDK and learn who we are there before anybody is in a hurry."""
+        """Load the vendor's SDK, learn who we are and who holds roles, before anybody hurries."""
         try:
             await connection.call(connection.ourselves)
+            for reference in self.house.rules.groups_at(connection.name):
+                await people.group(self.house, reference)
         except KillswitchError as error:
             log.warning("connection does not answer", connection=connection.name, why=error.why)
 
@@ -92,9 +99,10 @@ class Engine:
                 for row in self._waiting():
                     await self._take(row)
             except Broken as broken:
-                self.durable.stuck = broken.why
-                log.critical("inbox cannot be read", why=broken.why)
+                self.durable.trouble(self, broken.why)
                 await asyncio.sleep(1.0)
+            else:
+                self.durable.trouble(self, "")
             await asyncio.sleep(POLL)
 
     def _waiting(self) -> list[Any]:

@@ -6,12 +6,15 @@ noticed) and shuts it with one outcome: approved, denied, expired, reversible_on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from killswitch import signatures
 from killswitch.engine.guard import eligible
 from killswitch.engine.house import House
 from killswitch.model.case import Case, GateView
+from killswitch.model.errors import NotAllowed
 from killswitch.model.event import What
 from killswitch.model.plan import Plan, PlannedGate
 from killswitch.model.playbook import Assurance, Escalate
@@ -33,11 +36,19 @@ APPROVED, DENIED, EXPIRED, REVERSIBLE, ABORTED, ESCALATE, OPEN = (
 STRENGTH = {a: i for i, a in enumerate(Assurance)}
 
 
-def judge(case: Case, gate: GateView, planned: PlannedGate, digest: str, now: datetime) -> str:
+def judge(
+    case: Case,
+    gate: GateView,
+    planned: PlannedGate,
+    digest: str,
+    now: datetime,
+    proven: Callable[[dict[str, Any]], bool] = lambda _: True,
+) -> str:
     """What the decisions so far come to.
 
     Only decisions about this very digest count, of people who may answer, one each, at the
     assurance that the gate asks for, made before it expired. One denial ends the gate.
+    ``proven``: whether a decision's signature is good, asked again of each that claims one.
     """
     if case.aborted:
         return ABORTED
@@ -49,6 +60,7 @@ def judge(case: Case, gate: GateView, planned: PlannedGate, digest: str, now: da
             decision["digest"] == digest
             and person in may
             and STRENGTH[decision["assurance"]] >= STRENGTH[planned.policy.assurance]
+            and proven(decision)
         ):
             first.setdefault(person, decision["decision"])
     if "deny" in first.values():
@@ -118,7 +130,11 @@ class Gates:
             return {"outcome": gate.outcome, "seconds": 0.0}
         now = self.house.now()
         broken_glass = view.request.break_glass and purpose == "contain" and not view.aborted
-        outcome = REVERSIBLE if broken_glass else judge(view, gate, planned, digest, now)
+        outcome = (
+            REVERSIBLE
+            if broken_glass
+            else judge(view, gate, planned, digest, now, lambda d: self._proven(case, d))
+        )
         if outcome == ESCALATE:
             await self._escalate(view, planned, label, now)
             return {"outcome": ESCALATE, "seconds": 0.1}
@@ -128,6 +144,17 @@ class Gates:
             )
         left = (datetime.fromisoformat(gate.expires_at) - now) / timedelta(seconds=1)
         return {"outcome": outcome, "seconds": left}
+
+    def _proven(self, case: str, decision: dict[str, Any]) -> bool:
+        """Whether the signature that a decision claims is that person's over that decision."""
+        if decision["assurance"] != Assurance.SSH_SIGNATURE:
+            return True
+        text = signatures.message(case, decision["gate"], decision["digest"], decision["decision"])
+        try:
+            email = self.house.signed_by(text, decision["proof"])
+        except NotAllowed:
+            return False
+        return email == str(decision["person"]).lower()
 
     async def _escalate(self, view: Case, planned: PlannedGate, label: str, now: datetime) -> None:
         assert isinstance(planned.policy.on_timeout, Escalate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from killswitch.engine.house import House
 from killswitch.engine.people import group
@@ -16,15 +17,19 @@ from killswitch.model.errors import (
     VendorError,
 )
 from killswitch.model.plan import Change, Plan
-from killswitch.model.subject import Account
+from killswitch.model.subject import Account, Kind
+
+RECENT = timedelta(minutes=1)  # a reading of a group's members that is not asked for again
 
 
-async def check_accounts(house: House, accounts: Sequence[Account]) -> list[str]:
-    """Refuse protected people, our own service identities, and the last administrators.
+async def check_people(
+    house: House, accounts: Sequence[Account], *, max_age: timedelta = timedelta()
+) -> list[str]:
+    """Refuse protected people.
 
     Compared by the vendor's immutable ids and by every address and alias of the accounts that
     were found, so an alias of a protected person is protected too. Returns warnings: what could
-    not be checked because a connection is down. Raises Protected, LastAdmins.
+    not be checked because a connection is down. Raises Protected.
     """
     names = {
         name.lower()
@@ -32,7 +37,14 @@ async def check_accounts(house: House, accounts: Sequence[Account]) -> list[str]
         for name in (a.email, a.login, *a.aliases, f"{a.connection}:{a.id}")
         if name
     }
-    warnings = await _not_protected(house, names)
+    return await _not_protected(house, names, max_age)
+
+
+async def check_accounts(house: House, accounts: Sequence[Account]) -> None:
+    """Refuse our own service identities and the last administrators.
+
+    Raises Protected, LastAdmins; VendorError where the connection does not tell who they are.
+    """
     for account in accounts:
         connection = house.connections[account.connection]
         ourselves = await connection.steady(house.rules.patience, connection.ourselves)
@@ -42,10 +54,9 @@ async def check_accounts(house: House, accounts: Sequence[Account]) -> list[str]
                 hint="killswitch does not suspend itself",
             )
         await _admins_left(house, account)
-    return warnings
 
 
-async def _not_protected(house: House, names: set[str]) -> list[str]:
+async def _not_protected(house: House, names: set[str], max_age: timedelta) -> list[str]:
     listed = names & {p.lower() for p in house.rules.protected_people}
     if listed:
         raise Protected(
@@ -55,7 +66,7 @@ async def _not_protected(house: House, names: set[str]) -> list[str]:
     warnings = []
     for reference in house.rules.protected_groups:
         try:
-            members = set(await group(house, reference))
+            members = set(await group(house, reference, max_age=max_age))
         except Transient as error:
             warnings.append(f"not checked against the protected group {reference}: {error.why}")
             continue
@@ -87,7 +98,10 @@ async def _admins_left(house: House, account: Account) -> None:
 def check_width(plan: Plan) -> None:
     """Refuse a plan that is wider than its limits. Raises TooWide."""
     changes = plan.changes
+    people = {a.data.get("email") for a in plan.accounts} - {"", None}
     found = {
+        # A person may have several addresses; a credential's owners are told apart by theirs.
+        "people": 1 if plan.subject.startswith(Kind.PERSON) else len(people),
         "credentials": sum(c.counts for c in changes if c.layer is Layer.CREDENTIALS),
         "repositories": max(
             (
@@ -106,6 +120,18 @@ def check_width(plan: Plan) -> None:
             )
 
 
+async def check_again(house: House, change: Change, accounts: Sequence[Account]) -> None:
+    """The guards once more, right before a change: somebody may have been protected since.
+
+    Group readings of the last minute will do. Raises Protected, LastAdmins; VendorError where
+    it cannot be told now.
+    """
+    await check_target(house, change)
+    await check_people(house, accounts, max_age=RECENT)
+    for account in accounts:
+        await _admins_left(house, account)
+
+
 async def check_targets(house: House, plan: Plan) -> None:
     """Refuse a plan that would hit our own identity as a target. Raises Protected."""
     for change in plan.changes:
@@ -115,7 +141,7 @@ async def check_targets(house: House, plan: Plan) -> None:
 async def check_target(house: House, change: Change) -> None:
     """The same for one change; asked again right before it is applied."""
     connection = house.connections[change.connection]
-    ourselves = await connection.ourselves()
+    ourselves = await connection.call(connection.ourselves)
     if change.target_id in (ourselves.id, f"{connection.name}/{ourselves.id}"):
         raise Protected(f"{change.label} is our own identity at {connection.name}")
 
@@ -124,9 +150,9 @@ def check_gates(plan: Plan, subject_emails: set[str]) -> None:
     """Refuse a plan whose gates nobody could open. Raises NotAllowed."""
     used = {c.gate for c in plan.changes}
     for gate in plan.gates:
-        able = eligible(gate.approvers, plan.requester, subject_emails)
-        more = eligible(gate.escalation, plan.requester, subject_emails)
-        if gate.name in used and max(len(able), len(more)) < gate.policy.quorum:
+        asked = dict.fromkeys((*gate.approvers, *gate.escalation))
+        able = eligible(tuple(asked), plan.requester, subject_emails)
+        if gate.name in used and len(able) < gate.policy.quorum:
             raise NotAllowed(
                 f"gate {gate.name!r} needs {gate.policy.quorum} approver(s) from "
                 f"{gate.policy.approvers!r} and {len(able)} may answer",

@@ -40,6 +40,11 @@ class Rules:
     watch_for: timedelta | None = None  # drills only: shorter than the playbook's
     watch_every: timedelta | None = None
 
+    def groups_at(self, connection: str) -> list[str]:
+        """The groups of one connection that roles and the protected list name."""
+        named = [*self.protected_groups, *(m for members in self.roles.values() for m in members)]
+        return [m for m in dict.fromkeys(named) if m.partition(":")[0] == connection]
+
 
 @dataclass
 class House:
@@ -53,6 +58,7 @@ class House:
     readings: Path  # who held which role when the IdP was last asked
     seal: Callable[[Case, str], Awaitable[dict[str, Any]]]  # the manifest so far, signed
     sign_head: Callable[[], Awaitable[None]]  # the journal's head, signed and witnessed
+    signed_by: Callable[[bytes, str], str]  # who signed these bytes; NotAllowed if nobody known
     write_report: Callable[[Case], Awaitable[dict[str, str]]]  # format -> path
     now: Callable[[], datetime] = utc_now
     boot: str = field(default_factory=lambda: secrets.token_hex(4))  # this process

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import structlog
 
 from killswitch.engine import planner
-from killswitch.engine.collect import sources
+from killswitch.engine.collect import sources, unreachable
 from killswitch.engine.contain import Contain, Turn
 from killswitch.engine.durable import Durable, Handle, Json
 from killswitch.engine.gate import ABORTED, APPROVED, DENIED, EXPIRED, run_id
 from killswitch.engine.house import House
+from killswitch.evidence.vault import VaultFull
 from killswitch.model.action import Layer
 from killswitch.model.case import Case, CaseState, ChangeState
 from killswitch.model.codec import dump
@@ -35,7 +36,8 @@ class Running:
 
     evidence: list[tuple[str, int, bool, Handle]] = field(default_factory=list)
     gates: dict[str, Handle] = field(default_factory=dict)
-    late: list[Handle] = field(default_factory=list)
+    late: list[tuple[Layer, str, Handle]] = field(default_factory=list)
+    behind_gates: list[Handle] = field(default_factory=list)
 
 
 class Kill:
@@ -121,9 +123,8 @@ class Kill:
             running.evidence.append((connection, number, volatile, handle))
 
     async def _ask(self, case: str, plan: Plan, running: Running) -> None:
-        """Every gate is asked at once, and answered when it is."""
-        used = {plan.layers[layer].gate for layer in plan.layers}
-        used |= {c.gate for c in plan.changes} | {b.gate for b in plan.blanks if b.later}
+        """Every gate with something behind it is asked at once, and answered when it is."""
+        used = {c.gate for c in plan.changes} | {b.gate for b in plan.blanks if b.later}
         for gate in plan.gates:
             if gate.name in used:
                 running.gates[gate.name] = await self.durable.start(
@@ -158,21 +159,19 @@ class Kill:
             for name in connections
         ]
         done, late = await self.durable.wait(handles, policy.deadline.total_seconds())
-        running.late += [handles[i] for i in late]
+        running.late += [(layer, connections[i], handles[i]) for i in late]
         for i in done:
-            await self._behind_open_gates(
-                case, layer, connections[i], await self.durable.result(handles[i]), running
-            )
+            await self._behind_open_gates(case, layer, connections[i], handles[i], running)
         await self.durable.step(
             f"{layer} ends", self._end_layer, case, layer, [connections[i] for i in late]
         )
 
     async def _behind_open_gates(
-        self, case: str, layer: Layer, connection: str, gates: list[str], running: Running
+        self, case: str, layer: Layer, connection: str, contained: Handle, running: Running
     ) -> None:
         """Steps whose own gate is still open hold nobody back: they go on beside."""
-        for gate in gates:
-            running.late.append(
+        for gate in await self.durable.result(contained):
+            running.behind_gates.append(
                 await self.durable.start(
                     "contain-later",
                     f"{case}/{layer}/{connection}/{gate}",
@@ -193,8 +192,9 @@ class Kill:
 
     async def _join(self, case: str, running: Running) -> None:
         """Wait for what went on in the background: late changes, open gates, slow evidence."""
-        del case
-        for handle in running.late:
+        for layer, connection, handle in running.late:
+            await self._behind_open_gates(case, layer, connection, handle, running)
+        for handle in running.behind_gates:
             await self.durable.result(handle)
         for handle in running.gates.values():
             await self.durable.result(handle)
@@ -213,7 +213,19 @@ class Kill:
     # -- steps: what follows runs once each, also after a restart -------------------------------
 
     async def _sources(self, case: str) -> Json:
-        return [list(s) for s in sources(self.house, self._plan_of(case))]
+        """Where evidence is; where a connection did not answer for the plan, that is a gap."""
+        plan = self._plan_of(case)
+        for use, connection, why, volatile in unreachable(self.house, plan):
+            await self.house.note(
+                What.GAP,
+                case,
+                f"evidence:{connection}:{use}:unreachable",
+                collector=use,
+                connection=connection,
+                volatile=volatile,
+                why=why,
+            )
+        return [list(s) for s in sources(self.house, plan)]
 
     async def _seal_first(self, case: str, missing: list[tuple[str, int]]) -> Json:
         plan = self._plan_of(case)
@@ -230,7 +242,19 @@ class Kill:
         return await self._seal(case, "volatile")
 
     async def _seal(self, case: str, which: str) -> Json:
-        sealed = await self.house.seal(self.house.case(case), which)
+        try:
+            sealed = await self.house.seal(self.house.case(case), which)
+        except VaultFull as full:  # a gap like any other: it stops no kill
+            await self.house.note(
+                What.GAP,
+                case,
+                f"seal:{which}:gap",
+                collector="seal",
+                connection="vault",
+                volatile=which == "volatile",
+                why=f"the {which} seal could not be kept: {full.why}",
+            )
+            return None
         await self.house.note(What.SEALED, case, f"seal:{which}", which=which, **sealed)
         await self.house.sign_head()
         return sealed
@@ -265,7 +289,7 @@ class Kill:
     async def _settled(self, case: str, state: str) -> None:
         view = self.house.case(case)
         left = open_ends(view)
-        if view.state == state and view.open == left:
+        if view.state is CaseState.RESTORED or (view.state == state and view.open == left):
             return
         key = f"settled:{view.last_seq}"
         await self.house.note(What.SETTLED, case, key, state=state, open=left)
@@ -325,11 +349,21 @@ def verdict(view: Case) -> CaseState:
 
 
 def open_ends(view: Case) -> list[str]:
-    """The required changes that are not contained, and the required steps that found no vendor."""
-    assert view.plan is not None, "only a planned case has ends"
-    swept = {c.plan.step for c in view.changes.values() if not c.open}
-    return [c.plan.id for c in view.changes.values() if c.open] + [
+    """The required changes that are not contained, and the required steps that are not done.
+
+    A step is not done where its vendor could not be asked, or not be asked what is new.
+    """
+    plan = view.plan
+    assert plan is not None, "only a planned case has ends"
+    swept = {(c.plan.connection, c.plan.step) for c in view.changes.values() if not c.open}
+    required = {step.use for layer in plan.layers.values() for step in layer.steps if step.required}
+    changes = [c.plan.id for c in view.changes.values() if c.open]
+    blanks = [
         f"{b.connection}/{b.use}"
-        for b in view.plan.blanks
-        if b.required and not (b.later and b.step in swept)
+        for b in plan.blanks
+        if b.required and not (b.later and (b.connection, b.step) in swept)
     ]
+    unswept = [
+        f"{n['connection']}/{n['action']}" for n in view.not_swept if n["action"] in required
+    ]
+    return list(dict.fromkeys(changes + blanks + unswept))

@@ -6,8 +6,12 @@ import json
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+import structlog
+
 from killswitch.engine.house import House
 from killswitch.model.errors import KillswitchError, NotAllowed, VendorError
+
+log = structlog.get_logger()
 
 
 async def holders(
@@ -30,15 +34,12 @@ async def holders(
         if "@" in member:
             found.append(member.lower())
             continue
-        known = _last_reading(house, member)
-        if known and house.now() - known[0] < max_age:
-            found += known[1]
-            continue
         try:
-            found += await group(house, member)
+            found += await group(house, member, max_age=max_age)
         except VendorError:
             if fallback:
                 return fallback
+            known = _last_reading(house, member)
             if not known:
                 raise
             found += known[1]
@@ -54,20 +55,30 @@ def _last_reading(house: House, reference: str) -> tuple[datetime, list[str]] | 
     file = house.readings / f"{quote(reference, safe='')}.json"
     try:
         data = json.loads(file.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return datetime.fromisoformat(data["at"]), list(data["members"])
 
 
 def _keep_reading(house: House, reference: str, members: list[str]) -> None:
-    house.readings.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """For a day on which the IdP is down; a disk that is full today stops nothing."""
     draft = house.readings / f".{quote(reference, safe='')}.{house.boot}"
-    draft.write_text(json.dumps({"at": house.now().isoformat(), "members": members}))
-    draft.replace(house.readings / f"{quote(reference, safe='')}.json")
+    try:
+        house.readings.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.write_text(json.dumps({"at": house.now().isoformat(), "members": members}))
+        draft.replace(house.readings / f"{quote(reference, safe='')}.json")
+    except OSError as error:
+        log.warning("who holds a role could not be kept", role=reference, why=error.strerror)
 
 
-async def group(house: House, reference: str) -> list[str]:
-    """The e-mail addresses in ``connection:group``. Raises VendorError, or NotAllowed."""
+async def group(house: House, reference: str, *, max_age: timedelta = timedelta()) -> list[str]:
+    """The e-mail addresses in ``connection:group``; a reading younger than ``max_age`` will do.
+
+    Raises VendorError, or NotAllowed.
+    """
+    known = _last_reading(house, reference)
+    if known and house.now() - known[0] < max_age:
+        return known[1]
     name, _, title = reference.partition(":")
     try:
         connection = house.connections[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,11 @@ from killswitch.model.plan import (
 )
 from killswitch.model.playbook import Escalate, Playbook, Step
 from killswitch.model.subject import Account, Kind, Subject
+from killswitch.playbooks.lookups import render
+
+
+class NotReadable(Missing):
+    """Everything that was listed is missing when it is looked at: gone, or not ours to see."""
 
 
 @dataclass
@@ -60,7 +65,7 @@ async def resolve(house: House, subject: Subject, case: str) -> Found:
     """The subject at every connection, by immutable id.
 
     Raises SubjectNotFound if no connection knows it, or if an identity provider knows more than
-    one; Denied if our own credential may not look.
+    one. A connection that is down, or where we may not look, is unreachable.
     """
     found = Found()
     connections = list(house.connections)
@@ -70,12 +75,7 @@ async def resolve(house: House, subject: Subject, case: str) -> Found:
             found.unreachable[connection.name] = answer
         else:
             found.accounts[connection.name] = answer
-            if len(answer) > 1 and connection.vendor.members is not None:
-                raise SubjectNotFound(
-                    f"{subject.name} is more than one account at {connection.name}: "
-                    + ", ".join(f"{a.label} ({a.id})" for a in answer),
-                    hint="name one of them by its exact login",
-                )
+            only_one(connection, subject, answer)
     if subject.kind is Kind.CREDENTIAL:
         await _add_owners(house, found, case)
     known = [a for a in found.all() if house.connections[a.connection].vendor.actions]
@@ -86,6 +86,16 @@ async def resolve(house: House, subject: Subject, case: str) -> Found:
             hint="check the spelling; `agent-kill doctor` tells which connections answer",
         )
     return found
+
+
+def only_one(connection: Connection, subject: Subject, accounts: Sequence[Account]) -> None:
+    """Refuse a name that an identity provider has twice. Raises SubjectNotFound."""
+    if len(accounts) > 1 and connection.vendor.members is not None:
+        raise SubjectNotFound(
+            f"{subject.name} is more than one account at {connection.name}: "
+            + ", ".join(f"{a.label} ({a.id})" for a in accounts),
+            hint="name one of them by its exact login",
+        )
 
 
 async def _add_owners(house: House, found: Found, case: str) -> None:
@@ -124,8 +134,11 @@ async def make(house: House, case: str, request: Request, found: Found) -> Plan:
 
     Raises Refused (Protected, LastAdmins, TooWide, NotAllowed).
     """
-    playbook = Playbook.model_validate(request.playbook)
-    warnings = await guard.check_accounts(house, found.all())
+    subject = Subject.parse(request.subject)
+    playbook = render(Playbook.model_validate(request.playbook), subject, case)
+    warnings = await guard.check_people(house, found.all())
+    for name in list(found.accounts):
+        await _guarded(house, found, name)
     parts = await asyncio.gather(
         *(
             _plan_step(house, found, number, layer, step, gate)
@@ -154,7 +167,7 @@ async def make(house: House, case: str, request: Request, found: Found) -> Plan:
             for a in found.all()
         ),
         changes=tuple(changes),
-        blanks=tuple(blanks + _unconnected_collectors(house, playbook)),
+        blanks=tuple(blanks + _missing_collectors(house, playbook, found)),
         gates=tuple(await _gates(house, playbook)),
         restore_gate=playbook.restore_gate,
         layers=playbook.layers,
@@ -173,6 +186,15 @@ async def make(house: House, case: str, request: Request, found: Found) -> Plan:
     if not request.break_glass:
         guard.check_gates(plan, found.emails | {_email(request.subject)})
     return plan
+
+
+async def _guarded(house: House, found: Found, name: str) -> None:
+    """The guards at one connection. One that cannot tell is left for later, as if it were down."""
+    try:
+        await guard.check_accounts(house, found.accounts[name])
+    except VendorError as error:
+        found.unreachable[name] = error.why
+        found.accounts[name] = []
 
 
 def _once(changes: list[Change]) -> list[Change]:
@@ -219,7 +241,10 @@ async def _plan_step(
 async def locate(
     house: House, connection: Connection, account: Account, number: int, step: Step, gate: str
 ) -> list[Change]:
-    """One step's targets for one account, each with its state and goal. Raises VendorError."""
+    """One step's targets for one account, each with its state and goal.
+
+    Raises VendorError; NotReadable where no target of several is there when looked at.
+    """
     action = make_action(step.use, step.with_)
     client = connection.client()
     patience = house.rules.patience
@@ -257,8 +282,10 @@ async def locate(
         )
 
     located = await connection.steady(patience, targets)
-    lines = await asyncio.gather(*(line(t) for t in located))
-    return [found for found in lines if found is not None]
+    lines = [found for found in await asyncio.gather(*(line(t) for t in located)) if found]
+    if located and not lines:
+        raise NotReadable(f"{len(located)} listed, and each look at one is answered with 404")
+    return lines
 
 
 def thaw(change: Change) -> tuple[Action[Any, Any, Any], Any]:
@@ -294,12 +321,20 @@ async def _gates(house: House, playbook: Playbook) -> list[PlannedGate]:
     return gates
 
 
-def _unconnected_collectors(house: House, playbook: Playbook) -> list[Blank]:
-    return [
-        Blank(use=entry.use, connection=vendor, why="not connected")
-        for entry in playbook.evidence.collect
-        if not house.connections.of(vendor := entry.use.partition(".")[0])
-    ]
+def _missing_collectors(house: House, playbook: Playbook, found: Found) -> list[Blank]:
+    """Evidence that will not be there: no such connection, or one that did not answer."""
+    blanks: list[Blank] = []
+    for entry in playbook.evidence.collect:
+        vendor = entry.use.partition(".")[0]
+        connections = house.connections.of(vendor)
+        if not connections:
+            blanks.append(Blank(use=entry.use, connection=vendor, why="not connected"))
+        blanks += [
+            Blank(use=entry.use, connection=c.name, why=found.unreachable[c.name])
+            for c in connections
+            if c.name in found.unreachable
+        ]
+    return blanks
 
 
 def _seconds(duration: Any) -> str:

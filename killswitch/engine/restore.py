@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import secrets
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from killswitch.engine import holds, planner
@@ -25,6 +27,7 @@ from killswitch.model.plan import Change, Plan
 if TYPE_CHECKING:  # the API asks for digests only, and has no use for workflows
     from killswitch.engine.durable import Durable, Json
 
+_NOT_BACK = {ChangeState.FAILED, ChangeState.UNVERIFIED, ChangeState.MANUAL}
 _LEFT = {ChangeState.RESTORED, ChangeState.KEPT, ChangeState.REISSUE}
 
 
@@ -81,6 +84,12 @@ class Restore:
             )
             if outcome.state in _LEFT:
                 holds.lift(self.house.store, case, change_id, self.house.now())
+        if outcome.state in _NOT_BACK:
+            began, key = (
+                Outcome(ChangeState.RESTORING),
+                f"{tag}:{change_id}:{self.house.boot}:tried",
+            )
+            await self.house.note(What.STATE, case, key, change=change_id, **began.data())
         key = f"{tag}:{change_id}:{self.house.boot}:{outcome.state}"
         await self.house.note(What.STATE, case, key, change=change_id, **outcome.data())
         return outcome.state
@@ -125,10 +134,10 @@ class Restore:
         before: Any,
     ) -> Outcome:
         connection = self.house.connections[plan.connection]
-        boot = self.house.boot
+        once = secrets.token_hex(4)  # a step that begins anew has to journal its intent anew
 
         async def undoing(attempt: int) -> None:
-            key = f"{tag}:{plan.id}:{boot}:{attempt}"
+            key = f"{tag}:{plan.id}:{once}:{attempt}"
             await self.house.note(
                 What.APPLYING, case, key, change=plan.id, attempt=attempt, undo=True
             )
@@ -194,10 +203,14 @@ class Restore:
 
 def changes_to_restore(view: Case, number: int) -> list[str]:
     """What the restore is about, in the order in which it is given back."""
-    only = view.restores[number - 1].get("only") or []
+    found = chosen(view, view.restores[number - 1].get("only") or [])
+    return [c.plan.id for c in sorted(found, key=lambda c: c.plan.step, reverse=True)]
+
+
+def chosen(view: Case, only: Sequence[str]) -> list[ChangeView]:
+    """What the case holds; only what has one of these parts in its id, if any are given."""
     held = [c for c in view.changes.values() if c.held]
-    chosen = [c for c in held if not only or any(part in c.plan.id for part in only)]
-    return [c.plan.id for c in sorted(chosen, key=lambda c: c.plan.step, reverse=True)]
+    return [c for c in held if not only or any(part in c.plan.id for part in only)]
 
 
 def _by_step(view: Case, changes: list[str]) -> list[list[str]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from killswitch.engine.connections import Connection
+from killswitch.engine.connections import Connection, stopped_within
 from killswitch.engine.house import House
 from killswitch.model.action import Action, Probe
 from killswitch.model.case import ChangeState
@@ -33,7 +33,6 @@ log = structlog.get_logger()
 
 _LOOKS = 6  # reads that may disagree before we act again
 _LOOK_WAIT = 0.3  # seconds after the first disagreeing read; doubles
-_GLANCE = 0.5  # seconds between looks whether to stop, while waiting for the next try
 
 
 @dataclass
@@ -71,6 +70,7 @@ class Settle:
     deadline: float  # seconds for the layer
     keep_trying: float  # seconds in all
     stop: Callable[[], bool] = lambda: False
+    seen: Callable[[], None] = lambda: None  # told at the first read that agrees
 
     async def run(self) -> Outcome:
         """Act and read back, again and again until it is so, is refused, or time is up."""
@@ -86,17 +86,9 @@ class Settle:
             if spent + wait > self.deadline and not told:
                 await self.retrying(outcome.detail)
                 told = True
-            if await self._stopped_within(wait):
+            if await stopped_within(wait, self.stop):
                 return outcome
             tries += 1
-
-    async def _stopped_within(self, seconds: float) -> bool:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, _GLANCE))
-            if self.stop():
-                return True
-        return False
 
     async def _once(self, tries: int) -> tuple[Outcome, float | None]:
         """One act and its read-back; seconds until the next try, None where it is no use."""
@@ -154,6 +146,7 @@ class Settle:
                 return Outcome(ChangeState.UNVERIFIED, f"cannot be read back: {error.why}")
             if seen is None or same(seen, self.want):
                 agreed.append(self.house.now().isoformat())
+                self.seen()
                 if len(agreed) == 2:
                     return await self._probed(agreed, gone=seen is None)
                 wait = self.connection.settle

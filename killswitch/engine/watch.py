@@ -6,7 +6,7 @@ import asyncio
 import math
 
 from killswitch.engine import planner
-from killswitch.engine.contain import Contain
+from killswitch.engine.contain import Contain, given_back
 from killswitch.engine.durable import Durable, Json
 from killswitch.engine.gate import APPROVED, REVERSIBLE
 from killswitch.engine.house import House
@@ -37,7 +37,7 @@ class Watch:
 
     async def _round(self, case: str, number: int) -> Json:
         view = self.house.case(case)
-        if view.restores:
+        if given_back(view):
             return {"over": True}
         kept = [c for c in view.changes.values() if c.state is ChangeState.CONTAINED]
         seen = await asyncio.gather(*(self._holds(c) for c in kept))
@@ -56,7 +56,7 @@ class Watch:
         again = reverted + [
             c
             for c in view.changes.values()
-            if c.held and c.state in _AGAIN and self._approved(view, c)
+            if c.held and c.state in _AGAIN and self._approved(view, c) and not view.aborted
         ]
         await asyncio.gather(
             *(

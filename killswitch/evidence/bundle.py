@@ -15,11 +15,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bagit
-from securesystemslib.dsse import Envelope
-from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
 
 from killswitch import __version__
 from killswitch.evidence import keys
@@ -29,6 +27,9 @@ from killswitch.evidence.vault import Vault
 from killswitch.model.codec import canonical, digest
 from killswitch.model.errors import Broken
 from killswitch.model.event import Entry, What
+
+if TYPE_CHECKING:  # it brings boto3 along, which a command that exports nothing need not load
+    from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
 
 _BAGIT = "BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n"
 _ENTRY = ("seq", "at", "what", "case", "key", "data", "prev", "hash")
@@ -248,7 +249,7 @@ def _check_signed(path: Path, trusted: Sequence[Key], problems: list[Problem]) -
         return open_manifest(envelope, trusted)
     except Broken as error:
         problems.append(Problem(f"{path.name}.dsse.json", error.why))
-        return dict(json.loads(Envelope.from_dict(json.loads(envelope)).payload))
+        return dict(json.loads(read.payload))
 
 
 def _check_journal(data: Path, statement: dict[str, Any], problems: list[Problem]) -> set[str]:

@@ -9,37 +9,67 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
+    NoEncryption,
+    PrivateFormat,
     PublicFormat,
     load_pem_private_key,
     load_pem_public_key,
 )
-from securesystemslib.signer import CryptoSigner, Key, SSlibKey  # type: ignore[attr-defined]
 
 from killswitch.model.errors import Broken
+
+if TYPE_CHECKING:  # it brings boto3 along, which a command that signs nothing need not load
+    from securesystemslib.signer import CryptoSigner, Key  # type: ignore[attr-defined]
 
 
 def create(path: Path) -> CryptoSigner:
     """Make a new key and write it to a file that must not exist yet (0600). Raises Broken."""
-    signer = CryptoSigner.generate_ed25519()
+    return signer(_create(path))
+
+
+def load(path: Path) -> CryptoSigner:
+    """The key in the file. Raises Broken if it is missing, no Ed25519 key, or open to others."""
+    return signer(_load(path))
+
+
+def load_or_create(path: Path) -> CryptoSigner:
+    """The key in the file; a new one where there is no file. Raises Broken."""
+    return signer(private_key(path))
+
+
+def private_key(path: Path) -> Ed25519PrivateKey:
+    """As ``load_or_create``, not yet ready to sign. Raises Broken."""
+    return _load(path) if os.path.lexists(path) else _create(path)
+
+
+def signer(private: Ed25519PrivateKey) -> CryptoSigner:
+    """What signs with the key."""
+    from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
+
+    return CryptoSigner(private)
+
+
+def _create(path: Path) -> Ed25519PrivateKey:
+    private = Ed25519PrivateKey.generate()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise Broken(f"the signing key {path} cannot be created: {error.strerror}") from error
     with os.fdopen(file, "wb") as out:
-        out.write(signer.private_bytes)
+        out.write(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         out.flush()
         os.fsync(out.fileno())
-    return signer
+    return private
 
 
-def load(path: Path) -> CryptoSigner:
-    """The key in the file. Raises Broken if it is missing, no Ed25519 key, or open to others."""
+def _load(path: Path) -> Ed25519PrivateKey:
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError as error:
@@ -61,12 +91,7 @@ def load(path: Path) -> CryptoSigner:
         raise Broken(f"the signing key {path} is no private key in PEM") from error
     if not isinstance(private, Ed25519PrivateKey):
         raise Broken(f"the signing key {path} is no Ed25519 key")
-    return CryptoSigner(private)
-
-
-def load_or_create(path: Path) -> CryptoSigner:
-    """The key in the file; a new one where there is no file. Raises Broken."""
-    return load(path) if os.path.lexists(path) else create(path)
+    return private
 
 
 def public_pem(key: Key) -> str:
@@ -83,4 +108,7 @@ def read_public(pem: str | bytes) -> Key:
         raise Broken("that is no public key in PEM") from error
     if not isinstance(public, Ed25519PublicKey):
         raise Broken("that is no Ed25519 public key")
-    return SSlibKey.from_crypto(public)
+    from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
+
+    key: Key = SSlibKey.from_crypto(public)
+    return key

@@ -10,11 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
-
-from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
+from typing import TYPE_CHECKING, Any, Protocol
 
 from killswitch import __version__
 from killswitch.evidence import timestamp
@@ -24,6 +20,10 @@ from killswitch.model.codec import canonical
 from killswitch.model.errors import Broken
 from killswitch.model.event import Entry
 from killswitch.model.evidence import Item
+
+if TYPE_CHECKING:  # it brings boto3 along, which a command that signs nothing need not load
+    from securesystemslib.dsse import Envelope
+    from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
 
 FORMAT = "killswitch/manifest/1"
 PAYLOAD_TYPE = "application/vnd.killswitch.manifest+json"
@@ -106,6 +106,8 @@ def manifest(case: Case, which: str, head: Entry | None, now: datetime) -> dict[
 
 def sign(listed: dict[str, Any], signer: Signer) -> bytes:
     """The manifest in a signed DSSE envelope, as canonical JSON."""
+    from securesystemslib.dsse import Envelope
+
     envelope = Envelope(canonical(listed), PAYLOAD_TYPE, {})
     envelope.sign(signer)
     return canonical(envelope.to_dict())
@@ -113,6 +115,8 @@ def sign(listed: dict[str, Any], signer: Signer) -> bytes:
 
 def read_envelope(envelope: bytes) -> Envelope:
     """The envelope around a manifest, not yet verified. Raises Broken."""
+    from securesystemslib.dsse import Envelope
+
     try:
         read = Envelope.from_dict(json.loads(envelope))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -124,6 +128,8 @@ def read_envelope(envelope: bytes) -> Envelope:
 
 def open_manifest(envelope: bytes, keyring: Sequence[Key]) -> dict[str, Any]:
     """The manifest in an envelope that one of the keys signed. Raises Broken."""
+    from securesystemslib.exceptions import VerificationError
+
     read = read_envelope(envelope)
     try:
         read.verify(list(keyring), threshold=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 
@@ -54,7 +55,7 @@ def error_for(
     read back. Vendors with meanings of their own (Okta's E0000001) look before they ask here.
     """
     why = f"{operation} answered {status}" + (f": {text[:300]}" if text else "")
-    about = {"operation": operation, "request_id": request_id}
+    about: Any = {"operation": operation, "request_id": request_id}
     if status in (401, 403):
         return Denied(why, **about)
     if status in (404, 410):

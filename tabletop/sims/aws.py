@@ -31,6 +31,7 @@ from tabletop.sims.faults import Fault, Kind
 from tabletop.sims.world import Person, World
 
 OURS = (f"user/{KILLSWITCH}", f"role/{KILLSWITCH}")
+SECRET = "wJalrXUtnFEMI/EXAMPLE/FAKE-SECRET"
 READS = ("Get", "List", "Lookup", "Simulate")
 
 
@@ -76,9 +77,18 @@ class Aws(Sim):
             "url": self.url,
             "region": REGION,
             "access_key_id": key,
-            "secret_access_key": "wJalrXUtnFEMI/EXAMPLE/FAKE-SECRET",
+            "secret_access_key": SECRET,
             "lookup_rate": 1000.0,
         }
+
+    def subjects(self) -> list[str]:
+        """The person, and one of their access keys."""
+        return [*super().subjects(), f"credential:{aws_id(self.world, 'AKIA', 'jo', 'laptop')}"]
+
+    def secrets(self) -> list[str]:
+        """Our secret, and the tokens of all sessions. Nobody else's secret is known here."""
+        sessions = [*self.state["sessions"].values(), *self.sessions.values()]
+        return [SECRET, *(session["token"] for session in sessions)]
 
     async def suspect_tries(self, http: httpx.AsyncClient, person: Person) -> list[Attempt]:
         return await aws_suspect.tries(self, http, person)

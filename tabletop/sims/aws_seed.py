@@ -107,7 +107,15 @@ def _agent(world: World, state: dict[str, Any], agent: Agent) -> None:
     if agent.product == "claude-code":
         _key(world, state, person.login, agent.id, "Active")
     else:
-        _user(world, state, agent.id, tags=tags, groups=["engineering"], created=1_750_000_000)
+        _user(
+            world,
+            state,
+            agent.id,
+            tags=tags,
+            groups=["engineering"],
+            inline={"models": document("Allow", "bedrock:InvokeModel*")},
+            created=1_750_000_000,
+        )
         _key(world, state, agent.id, "retired", "Inactive")
     trusted = [owner["arn"]]
     if agent.id in state["users"]:

@@ -28,6 +28,7 @@ from tabletop.sims.faults import Fault, Kind
 from tabletop.sims.world import Person, World
 
 BODY_KEPT = 2_000_000
+SUSPECT = "person:jo@corp.example"  # whose agents misbehave, in every world that ships
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,14 @@ class Sim(ABC):
     @abstractmethod
     async def suspect_tries(self, http: httpx.AsyncClient, person: Person) -> list[Attempt]:
         """Try, over HTTP and with the suspect's own credentials, everything they could do."""
+
+    def subjects(self) -> list[str]:
+        """The suspect, as each kind of subject that this vendor has actions for."""
+        return [SUSPECT]
+
+    def secrets(self) -> list[str]:
+        """Every value that opens something here: nothing that killswitch writes may hold one."""
+        return []
 
     def allows(self, scope: str) -> bool:
         """Whether killswitch's credential has that scope."""

@@ -107,6 +107,15 @@ class Claude(Sim):
             "organization": self.state["organization"]["id"],
         }
 
+    def subjects(self) -> list[str]:
+        """The person, and one of their keys."""
+        key = self.world.id("apikey_01", "jo@corp.example", "laptop", length=22)
+        return [*super().subjects(), f"credential:{key}"]
+
+    def secrets(self) -> list[str]:
+        """Our two keys and everybody's."""
+        return [ADMIN_KEY, COMPLIANCE_KEY, *(secret(self.world, k) for k in self.state["api_keys"])]
+
     async def suspect_tries(self, http: httpx.AsyncClient, person: Person) -> list[Attempt]:
         """Ask Claude something with each of the person's keys; keys cannot be minted by API."""
         me = self.world.id("user_01", person.email, length=22)

@@ -53,6 +53,11 @@ class Okta(Sim):
     def settings(self) -> Json:
         return {"url": self.url, "token": TOKEN}
 
+    def secrets(self) -> list[str]:
+        """Our token, and the passwords, sessions and refresh tokens of everybody."""
+        held = ("sessions", "refresh_tokens")
+        return [TOKEN, *self.state["passwords"].values(), *(s for h in held for s in self.state[h])]
+
     def routes(self) -> Sequence[BaseRoute]:
         users, read = "/api/v1/users", "okta.users.read"
         one, manage = users + "/{user}", "okta.users.manage"

@@ -69,6 +69,10 @@ class Splunk(Sim):
             "indexes": ["agents"],
         }
 
+    def secrets(self) -> list[str]:
+        """Our token."""
+        return [TOKEN]
+
     def routes(self) -> Sequence[BaseRoute]:
         """With and without a namespace."""
         found: list[BaseRoute] = [

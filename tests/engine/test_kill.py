@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from killswitch.model.case import CaseState, ChangeState
 from tests.drill import DANA, JO, LEE, RIA, Drill, person
 

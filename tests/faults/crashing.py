@@ -1,6 +1,6 @@
 """A drill whose engine is another process: it can die, and vendors, journal and people live on.
 
-``async with Crashing.of(tmp_path) as drill: case = await drill.crash(Bomb("after", "change.held"))``.
+``async with Crashing.of(folder) as drill: case = await drill.crash(Bomb("after", "change.held"))``
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Crashing(Drill):
         trace: TracebackType | None,
     ) -> None:
         for engine in self.engines:
-            engine.close()
+            await engine.close()
         if error is not None and self.engines:
             print(self.engines[-1].log.read_text()[-4000:])  # noqa: T201  # why, for the reader
         await self.house.connections.aclose()
@@ -191,6 +191,15 @@ async def _unavailable(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+async def so(ready: Callable[[], bool], *, seconds: float = 20.0) -> None:
+    """Return as soon as it is so."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if ready():
+                return
+            await asyncio.sleep(0.02)
+
+
 async def together(
     play: Callable[[Path, Bomb | Tripwire], Awaitable[None]],
     folder: Path,
@@ -199,20 +208,20 @@ async def together(
     at_once: int = 6,
 ) -> None:
     """Play a round for each place, side by side; every failure says where the engine died."""
-    room = asyncio.Semaphore(at_once)
-    failures: list[Exception] = []
+    room, places = asyncio.Semaphore(at_once), list(places)
 
-    async def round_(number: int, at: Bomb | Tripwire) -> None:
+    async def in_turn(number: int, at: Bomb | Tripwire) -> None:
         async with room:
-            try:
-                await play(folder / str(number), at)
-            except Exception as failure:
-                failure.add_note(f"the engine died {at}")
-                failures.append(failure)
+            await play(folder / str(number), at)
 
-    await asyncio.gather(*(round_(n, at) for n, at in enumerate(places)))
+    rounds = (in_turn(number, at) for number, at in enumerate(places))
+    outcomes = await asyncio.gather(*rounds, return_exceptions=True)
+    failures = [o for o in outcomes if o is not None]
+    for at, outcome in zip(places, outcomes, strict=True):
+        if outcome is not None:
+            outcome.add_note(f"the engine died {at}")
     if failures:
-        raise ExceptionGroup(f"{len(failures)} rounds failed", failures)
+        raise BaseExceptionGroup(f"{len(failures)} of {len(places)} rounds failed", failures)
 
 
 # -- what must hold, whenever the engine died --------------------------------------------------

@@ -163,6 +163,8 @@ async def _tagged(client: Aws) -> Check:
         found = any([u.owner async for u in users(client)]) or any(
             [r.owner async for r in roles(client)]
         )
+    except Denied as error:
+        return Check("owner tags", False, error.why, "see the policy in docs/vendors/aws.md")
     except VendorError as error:
         return Check("owner tags", None, error.why)
     detail = f"some users or roles carry the tag {tag}" if found else f"nothing is tagged {tag}"

@@ -48,6 +48,10 @@ class DeleteDeployKeys(Action[GitHubClient, DeployKey, KeyState]):
         "https://docs.github.com/en/authentication/connecting-to-github-with-ssh/managing-deploy-keys",
     )
     doc_url = "https://docs.github.com/en/rest/deploy-keys/deploy-keys#delete-a-deploy-key"
+    reissue = (
+        "The same public key is added again under a new id; a repository administrator verifies it "
+        "where GitHub asks for that."
+    )
 
     async def locate(self, client: GitHubClient, account: Account) -> AsyncIterator[DeployKey]:
         """Every repository's keys: GitHub has no list of an organisation's."""

@@ -43,6 +43,7 @@ class RevokePatGrants(Action[GitHubClient, Grant, Access]):
         "https://docs.github.com/en/rest/orgs/personal-access-tokens#update-the-access-a-fine-grained-personal-access-token-has-to-organization-resources",
     )
     doc_url = "https://docs.github.com/en/rest/orgs/personal-access-tokens"
+    reissue = "The owner of the token asks for access again and an organisation owner approves it."
 
     async def locate(self, client: GitHubClient, account: Account) -> AsyncIterator[Grant]:
         """Every grant that the account owns."""

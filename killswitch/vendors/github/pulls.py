@@ -102,6 +102,10 @@ class HoldPulls(Action[GitHubClient, PullRequest, PullState]):
         "https://docs.github.com/en/actions/how-tos/manage-workflow-runs/cancel-a-workflow-run",
     )
     doc_url = "https://docs.github.com/en/graphql/reference/mutations#disablepullrequestautomerge"
+    reissue = (
+        "The author of each pull request checks that its workflow runs were started again; what "
+        "was queued waits at the end of the queue."
+    )
 
     then: Literal["none", "draft", "close"] = "none"
 

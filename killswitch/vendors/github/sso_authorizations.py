@@ -42,6 +42,9 @@ class RevokeSsoAuthorizations(Action[GitHubClient, Owner, Authorizations]):
         "https://docs.github.com/en/enterprise-cloud@latest/rest/enterprise-admin/credential-authorizations",
     )
     doc_url = "https://docs.github.com/en/enterprise-cloud@latest/rest/orgs/orgs"
+    reissue = (
+        "The person makes new tokens and SSH keys and authorises each of them for single sign-on."
+    )
 
     revoke_credentials: bool = False
 

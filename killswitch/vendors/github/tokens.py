@@ -41,6 +41,7 @@ class RevokeToken(Action[GitHubClient, LeakedToken, Validity]):
         "https://docs.github.com/en/rest/credentials/revoke",
     )
     doc_url = "https://docs.github.com/en/rest/credentials/revoke#revoke-a-list-of-credentials"
+    reissue = "The owner of the token makes a new one and puts it wherever the old one was used."
 
     async def locate(self, client: GitHubClient, account: Account) -> AsyncIterator[LeakedToken]:
         """The token that the account stands for, if its value is known."""

@@ -53,6 +53,9 @@ class RevokeGrants(Action[Okta, UserGrants, GrantsState]):
     doc_url: ClassVar[str] = (
         "https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserGrant/"
     )
+    reissue: ClassVar[str] = (
+        "The user signs in to each application again and gives their consent anew."
+    )
 
     async def locate(self, client: Okta, account: Account) -> AsyncIterator[UserGrants]:
         """All of the account's grants, as one."""

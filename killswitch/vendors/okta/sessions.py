@@ -62,6 +62,9 @@ class RevokeSessions(Action[Okta, UserSessions, SessionsState]):
     doc_url: ClassVar[str] = (
         "https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserSessions/"
     )
+    reissue: ClassVar[str] = (
+        "The user signs in again on each device, with every factor, and connects their agents anew."
+    )
 
     async def locate(self, client: Okta, account: Account) -> AsyncIterator[UserSessions]:
         """All of the account's sessions and tokens, as one."""

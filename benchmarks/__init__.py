@@ -1,0 +1,1 @@
+"""Figures of speed and size, as ratios or against a bound: ``make bench``."""
