@@ -64,7 +64,7 @@ def test_one_engine_for_one_home_and_its_health(tmp_path: Path) -> None:
         try:
             assert _health(port)["ok"] is True
             second = home.run("serve")
-            assert second.code == 1
+            assert second.code == 75
             assert f"process {serving.pid}" in second.err
             assert home.run(KIM, "--personas").code == 0  # it takes the one that runs
             assert engine(home) == serving.pid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -297,6 +298,27 @@ async def test_a_gate_that_asks_for_a_signature_refuses_a_login(tmp_path):
         signed = Person(LEE, Assurance.SSH_SIGNATURE, "cli", proof)
         await drill.api.answer(case, "lead", "approve", signed)
         assert (await drill.settled(case)).state is CaseState.CONTAINED
+
+
+async def test_a_forged_row_does_not_open_a_gate_that_asks_for_signatures(tmp_path):
+    """Who may write the database can write a decision, but not another's signature."""
+    gates_ = "lead: {approvers: eng-leads, quorum: 2, timeout: 40s, assurance: ssh-signature}"
+    key, allowed = key_of(tmp_path, LEE)
+    login = pwd.getpwuid(os.getuid()).pw_name
+    people = {"os_logins": {login: DANA}, "allowed_signers": str(allowed)}
+    async with Drill.of(tmp_path / "home", people=people) as drill:
+        case = await drill.start(playbook=recipe(gates=gates_))
+        digest = (await drill.until(case, lambda c: "lead" in c.gates)).digest
+        proof = signatures.sign(key, signatures.message(case, "lead", digest, "approve"))
+        forged = {"gate": "lead", "digest": digest, "person": RIA, "decision": "approve"}
+        more = {"reason": "", "door": "cli", "assurance": "ssh-signature", "proof": proof}
+        await drill.house.note(What.DECIDED, case, "forged", **forged, **more)
+        signed = Person(LEE, Assurance.SSH_SIGNATURE, "cli", proof)
+        await drill.api.answer(case, "lead", "approve", signed)
+        assert len(drill.api.show(case).gates["lead"].decisions) == 2
+        await drill.until(case, lambda c: not drill.engine.asked())  # the engine has the press
+        await asyncio.sleep(1.0)
+        assert drill.api.show(case).gates["lead"].outcome == ""
 
 
 async def test_a_new_plan_has_a_new_digest_and_the_old_one_opens_nothing(tmp_path):
