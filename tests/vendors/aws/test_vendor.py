@@ -126,7 +126,7 @@ async def test_doctor_says_what_we_may_do(client: Aws, cloud: Cloud) -> None:
     assert "iam:PutUserPolicy" in checks
     cloud.granted = {"iam:SimulatePrincipalPolicy", "iam:GetUser"}
     checks = {c.name: c for c in await VENDOR.check(client)}
-    assert checks["owner tags"].ok is None
+    assert checks["owner tags"].ok is False
     assert checks["iam:GetUser"].ok is True
     assert checks["iam:PutUserPolicy"].ok is False
     assert checks["iam:PutUserPolicy"].fix
