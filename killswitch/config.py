@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from killswitch import catalogue, hosts, references, strictyaml, typed
 from killswitch.hosts import Origin
@@ -39,6 +39,7 @@ def _member(value: Any) -> Any:
 Email = Annotated[str, BeforeValidator(_email)]
 Group = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}:\S.{0,199}$")]  # connection:group
 Member = Annotated[str, BeforeValidator(_member), Field(pattern=r"^(\S+@\S+|[a-z][a-z0-9-]*:.+)$")]
+SlackUser = Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,}$")]
 Domain = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 
 
@@ -88,6 +89,22 @@ class Drill(_Model):
     watch_every: Duration | None = None
 
 
+class Slack(_Model):
+    """The bot: one Slack app in one workspace. ``people``: Slack's user ids of our people."""
+
+    mode: Literal["socket", "http"] = "socket"
+    api_base_url: str = "https://slack.com/api/"
+    app_id: str = Field(pattern=r"^A[A-Z0-9]{2,}$")
+    team_id: str = Field(pattern=r"^T[A-Z0-9]{2,}$")
+    enterprise_id: str = Field("", pattern=r"^(E[A-Z0-9]{2,})?$")
+    bot_token: SecretStr
+    app_token: SecretStr | None = None
+    signing_secret: SecretStr | None = None
+    people: dict[SlackUser, Email] = Field(default_factory=dict)
+    channel_prefix: str = Field("kill", pattern=r"^[a-z0-9][a-z0-9-]{0,20}$")
+    index_channel: str = Field("", pattern=r"^([CG][A-Z0-9]{2,})?$")
+
+
 class Connection(BaseModel):
     """One vendor tenant. What else stands there is the vendor's ``Settings``."""
 
@@ -112,6 +129,7 @@ class Written(_Model):
     tsa: str | None = None
     playbooks: Path | None = None
     drill: Drill | None = None
+    slack: Slack | None = None
 
 
 @dataclass(frozen=True)
@@ -191,6 +209,17 @@ class Config:
         """The guard that every request of the connection passes."""
         return hosts.HostGuard(self.mode, self.addresses(connection))
 
+    def slack(self) -> Slack | None:
+        """The bot's settings with its secrets, which are read now; None without ``slack:``.
+
+        Raises Invalid when a secret is missing, or in a file that others may read.
+        """
+        if self.written.slack is None:
+            return None
+        found = references.places(Slack, self.document.data["slack"], ("slack",))
+        secrets = {str(at[-1]): SecretStr(self._follow(at, reference)) for at, reference in found}
+        return self.written.slack.model_copy(update=secrets)
+
     def _follow(self, where: Where, reference: dict[str, str]) -> str:
         return references.follow(reference, where, self.document, self.mode)
 
@@ -209,11 +238,17 @@ def lint(file: Path) -> tuple[Config | None, tuple[Invalid, ...]]:
         document = strictyaml.read(file)
     except Invalid as error:
         return None, (error,)
-    written, errors = typed.validate(Written, document.data, document)
+    written, errors = typed.validate(Written, _without_secrets(document.data), document)
     if written is None:
         return None, tuple(sorted(errors, key=lambda error: error.line))
     config = Config(document, written)
-    errors = [*_connections(config), *_groups(config), *_tsa(config), *_drill(config)]
+    errors = [
+        *_connections(config),
+        *_groups(config),
+        *_tsa(config),
+        *_drill(config),
+        *_slack(config),
+    ]
     if errors:
         return None, tuple(sorted(errors, key=lambda error: error.line))
     return config, ()
@@ -257,9 +292,9 @@ def _blank(where: Where, reference: Any) -> str:
     return "-"
 
 
-def _address(config: Config, where: Where, url: str) -> Iterator[Invalid]:
+def _address(config: Config, where: Where, url: str, mode: Mode | None = None) -> Iterator[Invalid]:
     try:
-        hosts.check_address(config.mode, url)
+        hosts.check_address(mode or config.mode, url)
     except Refused as error:
         yield config.document.invalid(where, error.why, error.hint or "another address")
 
@@ -300,6 +335,39 @@ def _drill(config: Config) -> Iterator[Invalid]:
         yield config.document.invalid(
             ("drill",), "drill: in live mode", "mode: drill, or no drill:"
         )
+
+
+def _without_secrets(data: Any) -> Any:
+    """The same with ``-`` for what stands at ``slack:`` as a secret: it is a reference."""
+    slack = data.get("slack") if isinstance(data, dict) else None
+    if not isinstance(slack, dict):
+        return data
+    for where, _ in list(references.places(Slack, slack)):
+        slack = _replaced(slack, where, "-")
+    return {**data, "slack": slack}
+
+
+def _slack(config: Config) -> Iterator[Invalid]:
+    slack, document = config.written.slack, config.document
+    if slack is None:
+        return
+    for where, reference in references.places(Slack, document.data["slack"], ("slack",)):
+        if error := references.check(reference, where, document, config.mode):
+            yield error
+    needed = "app_token" if slack.mode == "socket" else "signing_secret"
+    if getattr(slack, needed) is None:
+        why = f"slack in mode {slack.mode} lacks {needed!r}"
+        yield document.invalid(("slack",), why, f"the key {needed!r}")
+    if not config.written.company.domains:
+        why = "slack without the company's domains"
+        yield document.invalid(("slack",), why, "company: {domains: [corp.example]}")
+    if not hosts.loopback(slack.api_base_url):  # a drill may be held in the real Slack
+        yield from _address(config, ("slack", "api_base_url"), slack.api_base_url, Mode.LIVE)
+    elif config.mode is Mode.LIVE:
+        yield from _address(config, ("slack", "api_base_url"), slack.api_base_url)
+    if not slack.api_base_url.endswith("/"):
+        why = "slack.api_base_url does not end with a slash"
+        yield document.invalid(("slack", "api_base_url"), why, "https://slack.com/api/")
 
 
 def _settings(

@@ -62,6 +62,16 @@ class Origin:
         return f"{self.scheme}://{host}{port}"
 
 
+def loopback(url: str) -> bool:
+    """Whether the URL is one of this machine. False for what is no URL."""
+    try:
+        host = Origin.of(url).host
+        ip = _ip(host)
+    except Refused:
+        return False
+    return ip.is_loopback if ip else host == "localhost"
+
+
 def check_address(mode: Mode, url: str) -> None:
     """Refuse an address that does not belong in the mode.
 

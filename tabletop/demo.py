@@ -3,6 +3,7 @@
 The simulated corporation starts on loopback, Jo's agents push where they should not, and the
 real ``agent-kill`` runs against it: the real engine, the real vendor SDKs. At a terminal you
 play the approvers; without one, personas do. The ground truth beside it is found by trying.
+With ``--show-slack`` a Slack on loopback is connected too, and what the bot posts is told.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from killswitch import config as configuration
 from killswitch import wiring
@@ -31,6 +33,7 @@ SUSPECT = "jo@corp.example"
 REASON = "Claude Code of Jo pushes to payments and uploads .env files"
 LOOK_EVERY = 1.5  # seconds between tries of the suspect's access
 CLOSE_WITHIN = 60.0  # seconds for the short watch of a drill
+SLACK_WITHIN = 15.0  # seconds after that, for the last message
 
 
 class Suspect:
@@ -93,11 +96,59 @@ class Owner:
         return False
 
 
+class SlackSide:
+    """A Slack on loopback with the bot in it: a line for every message, the rest in a file."""
+
+    def __init__(self, world: World) -> None:
+        from tabletop.sims.slack import FakeSlack  # aiohttp, which only this needs
+
+        self.slack = FakeSlack(world)
+        self._stop = threading.Event()
+        self._told = 0
+        self._thread = threading.Thread(target=self._tell, name="slack side", daemon=True)
+
+    def __enter__(self) -> SlackSide:
+        self.slack.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        until = time.monotonic() + SLACK_WITHIN
+        while not self.slack.files() and time.monotonic() < until:
+            time.sleep(0.2)  # the report comes last
+        self._stop.set()
+        self._thread.join(5)
+        file = HOME / "slack.txt"
+        file.write_text(self.slack.transcript())
+        self.slack.close()
+        _say(f"All that was on the screens in Slack: {file}")
+
+    def settings(self) -> dict[str, Any]:
+        """``slack:`` in killswitch.yaml."""
+        return {k: v for k, v in self.slack.settings().items() if k != "domain"}
+
+    def _tell(self) -> None:
+        while not self._stop.wait(0.3):
+            calls = [c for c in self.slack.calls("chat.postMessage") if c.ok]
+            for call in calls[self._told :]:
+                where = "direct" if call.answer["channel"].startswith("D") else "channel"
+                _say(f"            Slack, {where}: {call.args['text']}")
+            self._told = len(calls)
+
+
 def main() -> int:
     """Run the demo; 0 if the case is contained and the ground truth agrees."""
-    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     shutil.rmtree(HOME, ignore_errors=True)
-    file, sims = prepare(HOME, World.named("small"))
+    world = World.named("small")
+    if "--show-slack" not in sys.argv[1:]:
+        return _play(world)
+    with SlackSide(world) as slack:
+        return _play(world, slack=slack.settings())
+
+
+def _play(world: World, **more: Any) -> int:
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    file, sims = prepare(HOME, world, **more)
     _say("A simulated corporation on 127.0.0.1: Okta, Claude, GitHub, AWS and Splunk.")
     with sims:
         before = asyncio.run(sims.truth(SUSPECT))

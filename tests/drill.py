@@ -41,7 +41,7 @@ version: 1
 summary: Two vendors, for tests.
 subject: person
 gates:
-  lead: {approvers: eng-leads, quorum: 1, timeout: 30s, on_timeout: deny}
+  lead: {approvers: eng-leads, quorum: 1, timeout: 10m, on_timeout: deny}
 evidence:
   window: 7d
   deadline: 5s
@@ -62,7 +62,7 @@ watch: {for: 2s, every: 1s}
 
 
 _MOMENT = timedelta(seconds=0.2)  # one round of watching, unless a test is about that
-LEAD = "lead: {approvers: eng-leads, quorum: 1, timeout: 30s, on_timeout: deny}"
+LEAD = "lead: {approvers: eng-leads, quorum: 1, timeout: 10m, on_timeout: deny}"
 
 
 def recipe(
@@ -139,6 +139,8 @@ class Drill:
         config = configuration.load(file)
         house = wiring.build(config)
         house.rules = replace(house.rules, patience=patience)
+        for connection in house.connections:  # what vendors ask for, simulators do not
+            connection.link._rate = connection.link._burst = connection.link._tokens = 1000.0
         if not watched:
             house.rules = replace(house.rules, watch_for=_MOMENT, watch_every=_MOMENT)
         engine = Engine(house, wiring.engine_database(config.state))
@@ -253,7 +255,9 @@ class Drill:
                     await asyncio.sleep(0.03)
                 except asyncio.CancelledError:
                     states = {c.plan.id: (c.state, c.detail) for c in view.changes.values()}
+                    told = [f"{e.at[11:23]} {e.what} {e.key}" for e in self.entries(case)[-12:]]
                     print(f"{case} stood at {view.state}: {states} {view.refusal}")  # noqa: T201
+                    print("\n".join(told), getattr(self.engine, "health", ""))  # noqa: T201
                     raise
 
     async def approve(self, case: str, *people: str, gate: str = "lead") -> None:

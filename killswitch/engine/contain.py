@@ -32,7 +32,7 @@ from killswitch.model.subject import Account, Subject
 
 NOT_ASKED = "not asked"  # nothing was behind the gate when the plan was made
 _SWEPT = (APPROVED, REVERSIBLE, NOT_ASKED)
-AT_ONCE = 16  # changes of one step under way: twice a connection's usual limit; more only costs
+AT_ONCE = 32  # changes of one step that are under way; the connection's own limit is narrower
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import secrets
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import update
 
 from killswitch.audit.journal import Journal
@@ -19,7 +21,10 @@ from killswitch.audit.tables import cases
 from killswitch.engine.connections import Connections
 from killswitch.evidence.vault import Vault
 from killswitch.model.case import Case, advance, fold
+from killswitch.model.errors import Broken
 from killswitch.model.event import Entry, Event, What
+
+log = structlog.get_logger()
 
 
 def utc_now() -> datetime:
@@ -81,6 +86,20 @@ class House:
         """Record one fact; the entry that the journal holds under that key is returned."""
         (entry,) = await self.journal.write(Event(what, case, f"{case}:{key}", data))
         return entry
+
+    async def report(self, id: str) -> dict[str, str]:  # noqa: A002  # it is the case's id
+        """Write the case's report as it stands now: format -> path.
+
+        A report that cannot be written stops no case: it is said in the log, and is missing.
+        """
+        view = copy.deepcopy(self.case(id))  # written in a thread, while the case goes on
+        try:
+            return await self.write_report(view)
+        except Broken:
+            raise
+        except Exception:  # see the docstring
+            log.exception("no report could be written", case=id)
+            return {}
 
     def shut(self, case: str, state: str) -> None:
         """The case is no longer the one that a press for its subject joins."""

@@ -308,7 +308,7 @@ class Kill:
         self.house.shut(case, self.house.case(case).state)
 
     async def _report(self, case: str) -> Json:
-        return await self.house.write_report(self.house.case(case))
+        return await self.house.report(case)
 
     async def _worth_watching(self, case: str) -> Json:
         changes = self.house.case(case).changes.values()
@@ -318,8 +318,8 @@ class Kill:
         return await self.durable.step("close", self._closed, case)
 
     async def _closed(self, case: str) -> Json:
+        reports = await self.house.report(case)
         view = self.house.case(case)
-        reports = await self.house.write_report(view)
         self.house.shut(case, view.state)
         await self.house.note(What.CLOSED, case, "closed", state=view.state, reports=reports)
         await self.house.sign_head()

@@ -194,7 +194,7 @@ class Restore:
             kept=kept,
         )
         await self.house.sign_head()
-        reports = await self.house.write_report(self.house.case(case))
+        reports = await self.house.report(case)
         return {"state": state, "reports": reports}
 
     def _force(self, view: Case, number: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -70,6 +70,7 @@ class Settle:
     deadline: float  # seconds for the layer
     keep_trying: float  # seconds in all
     stop: Callable[[], bool] = lambda: False
+    _maybe_done: bool = False  # an act may have had its effect, and no read says that it had not
     seen: Callable[[], None] = lambda: None  # told at the first read that agrees
 
     async def run(self) -> Outcome:
@@ -105,14 +106,13 @@ class Settle:
         except VendorError as error:
             failure = error
         outcome = await self._read_back(patient=failure is None)
+        taken = self._maybe_done or failure is None or isinstance(failure, Transient)
+        self._maybe_done = taken and outcome.state is ChangeState.UNVERIFIED
         if outcome.state is ChangeState.CONTAINED or failure is None:
             again = self.connection.wait_for(Transient("not yet"), tries)
             return outcome, again
         if isinstance(failure, Transient):
-            wait = self.connection.wait_for(failure, tries)
-            if outcome.state is ChangeState.UNVERIFIED:  # it may have had its effect
-                return replace(outcome, detail=f"{failure.why}; {outcome.detail}"), wait
-            return self._failed(failure), wait
+            return self._failed(failure), self.connection.wait_for(failure, tries)
         return self._failed(failure), None
 
     async def _capture(self) -> Any:
@@ -125,6 +125,8 @@ class Settle:
         detail = error.why
         if isinstance(error, Denied) and error.scope:
             detail += f" (our credential lacks {error.scope})"
+        if self._maybe_done:
+            return Outcome(ChangeState.UNVERIFIED, f"{detail}; could not be read back")
         return Outcome(ChangeState.FAILED, detail)
 
     async def _read_back(self, *, patient: bool) -> Outcome:

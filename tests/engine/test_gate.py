@@ -291,8 +291,8 @@ async def test_a_gate_that_asks_for_a_signature_refuses_a_login(tmp_path):
                 await drill.api.answer(case, "lead", "approve", person(LEE, weak))
         digest = drill.api.show(case).digest
         for claimed in ("", signatures.sign(key, signatures.message(case, "lead", digest, "deny"))):
+            signed = Person(LEE, Assurance.SSH_SIGNATURE, "cli", claimed)
             with pytest.raises(NotAllowed, match="no signature of yours over this decision"):
-                signed = Person(LEE, Assurance.SSH_SIGNATURE, "cli", claimed)
                 await drill.api.answer(case, "lead", "approve", signed)
         proof = signatures.sign(key, signatures.message(case, "lead", digest, "approve"))
         signed = Person(LEE, Assurance.SSH_SIGNATURE, "cli", proof)

@@ -51,30 +51,34 @@ async def test_what_is_not_there_is_listed_with_why(tmp_path):
         users = claude.state["users"]
         gone = next(u for u in users.values() if u["email"] == "sol@corp.example")
         del users[gone["id"]]
-        view = await drill.closed(await drill.start("sol@corp.example", mode="plan"))
+        view = await drill.closed(
+            await drill.start("sol@corp.example", playbook=recipe(), mode="plan")
+        )
         (blank,) = view.plan.blanks
         assert (blank.why, blank.required) == ("the subject has no account there", False)
 
-        view = await drill.closed(await drill.start("lee@corp.example", mode="plan"))
+        view = await drill.closed(
+            await drill.start("lee@corp.example", playbook=recipe(), mode="plan")
+        )
         (blank,) = view.plan.blanks
         assert (blank.why, blank.empty, blank.required) == ("nothing there to change", True, False)
 
         claude.granted = set()
-        view = await drill.closed(await drill.start(JO, mode="plan"))
+        view = await drill.closed(await drill.start(JO, playbook=recipe(), mode="plan"))
         (blank,) = view.plan.blanks
         assert blank.required
         assert "needs org:admin" in blank.why
         claude.granted = None
 
         okta.fault("garble", f"GET /api/v1/users/{drill.okta_user()['id']}$", body="<html>")
-        view = await drill.closed(await drill.start(JO, mode="plan"))
+        view = await drill.closed(await drill.start(JO, playbook=recipe(), mode="plan"))
         (blank,) = view.plan.blanks
         assert (blank.use, blank.required) == ("okta.user.suspend", True)
         assert "a body that is not JSON" in blank.why
         okta.heal()
 
         okta.fault("status", f"GET /api/v1/users/{drill.okta_user()['id']}$", status=404)
-        view = await drill.closed(await drill.start(JO, mode="plan"))
+        view = await drill.closed(await drill.start(JO, playbook=recipe(), mode="plan"))
         (blank,) = view.plan.blanks
         assert (blank.use, blank.required) == ("okta.user.suspend", True)
         assert "404" in blank.why  # listed, and then not there: no reason to call it contained
@@ -86,7 +90,7 @@ async def test_one_connection_that_is_not_usable_as_configured_blocks_no_other(t
     keys = {"claude-two": {"vendor": "claude", "url": "http://127.0.0.1:9",
                            "admin_key": {"env": "NO_SUCH_VARIABLE_OF_OURS"}}}  # fmt: skip
     async with Drill.of(tmp_path, connections=keys, patience=0.3) as drill:
-        view = await drill.kill()
+        view = await drill.kill(playbook=recipe())
         assert view.state is CaseState.PARTIAL
         assert view.open == ["claude-two/claude.api_keys.deactivate"]
         assert drill.okta_user()["status"] == "SUSPENDED"

@@ -159,6 +159,21 @@ async def test_a_time_out_that_cannot_be_read_back_is_neither_success_nor_failur
     assert "cut off" in outcome.detail
 
 
+@pytest.mark.parametrize("then", [Denied("no"), Transient("no connection")])
+async def test_what_was_taken_and_cannot_be_read_stays_unverified_when_a_retry_fails(then):
+    door = Door(apply=raising(None, then), capture=raising(Denied("hidden")))
+    outcome = await door.locked(keep_trying=1.0)
+    assert door.acts > 1
+    assert outcome.state is ChangeState.UNVERIFIED
+    assert outcome.detail == f"{then.why}; could not be read back"
+
+
+async def test_what_was_taken_and_reads_as_not_done_is_failed_when_a_retry_is_refused():
+    door = Door(apply=raising(Already("so they say"), Denied("no")))
+    outcome = await door.locked(keep_trying=5.0)
+    assert (outcome.state, outcome.detail, door.acts) == (ChangeState.FAILED, "no", 2)
+
+
 async def test_done_but_unreadable_is_unverified():
     door = Door(capture=raising(Denied("not for you")))
     outcome = await door.locked()

@@ -99,3 +99,18 @@ async def test_after_an_abort_what_failed_is_not_tried_again(tmp_path):
         assert view.state is CaseState.PARTIAL
         (user,) = [c for c in view.changes.values() if c.plan.action == "okta.user.suspend"]
         assert user.state is ChangeState.FAILED
+
+
+async def test_a_report_that_cannot_be_written_stops_nothing(tmp_path):
+    async def no_report(case):
+        raise OSError(28, "No space left on device")
+
+    async with Drill.of(tmp_path, **SHORT) as drill:
+        drill.house.write_report = no_report
+        view = await drill.closed((await drill.kill()).id)
+        assert view.state is CaseState.CONTAINED
+        assert view.rounds
+        (closed,) = drill.entries(view.id, What.CLOSED)
+        assert closed.data["reports"] == {}
+        restored = await drill.restore(view.id)
+        assert restored.state is CaseState.RESTORED

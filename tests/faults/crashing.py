@@ -112,15 +112,11 @@ class Crashing(Drill):
     async def crash(self, at: Bomb | Tripwire) -> Case:
         """A kill of jo@corp.example whose engine dies there once; the case when it is closed."""
         case = await self.start()
-        people = asyncio.create_task(self.approve(case, LEE))
-        try:
+        async with asyncio.TaskGroup() as people:
+            people.create_task(self.approve(case, LEE))
             await self.dies(at)
             self.run()
-            closed = await self.closed(case)
-        finally:
-            people.cancel()
-            await asyncio.gather(people, return_exceptions=True)
-        return closed
+            return await self.closed(case)
 
     async def undisturbed(self) -> Case:
         """A kill of jo@corp.example in which nothing dies; the case when it is closed."""
@@ -128,6 +124,17 @@ class Crashing(Drill):
         case = await self.start()
         await self.approve(case, LEE)
         return await self.closed(case)
+
+    async def until(
+        self, case: str, ready: Callable[[Case], bool], *, seconds: float = 60.0
+    ) -> Case:
+        """As ``Drill.until``, looking less often: many drills share the machine."""
+        async with asyncio.timeout(seconds):
+            while True:
+                view = self.api.show(case)
+                if ready(view):
+                    return view
+                await asyncio.sleep(0.15)
 
     # -- what there is to look at --------------------------------------------------------------
 

@@ -96,8 +96,7 @@ class _Planted:
 
 
 PLACES = {
-    "what a run was given": "UPDATE workflow_status SET inputs = ?, serialization = 'py_pickle'"
-    " WHERE workflow_uuid = 'K-1'",
+    "what a run was given": "UPDATE workflow_input SET inputs = ? WHERE workflow_uuid = 'K-1'",
     "what a step returned": "UPDATE operation_outputs SET output = ?, serialization = 'py_pickle'"
     " WHERE workflow_uuid = 'K-1'",
     "what a run is sent": "INSERT INTO notifications"
@@ -117,6 +116,11 @@ async def test_a_planted_pickle_is_refused_and_not_executed(place, tmp_path):
         await drill.engine.close()
         with _engine_db(drill) as db:
             assert db.execute(PLACES[place], [planted]).rowcount > 0
+            if place == "what a run was given":
+                db.execute(
+                    "UPDATE workflow_status SET serialization = 'py_pickle'"
+                    " WHERE workflow_uuid = 'K-1'"
+                )
         drill.run()
         await drill.api.answer(case, "lead", "approve", person(LEE))
         other = await drill.start(KIM)

@@ -9,7 +9,9 @@ import pytest
 from tests.faults.crashing import Crashing, Tripwire, assert_given_back, assert_whole, together
 
 
-@pytest.mark.parametrize("when", ["before", "handled", "answered"])
+@pytest.mark.parametrize(
+    "when", ["before", "handled", pytest.param("answered", marks=pytest.mark.slow_crash)]
+)
 async def test_a_case_survives_kill9_at_every_vendor_write(when, model, tmp_path):
     async def play(folder, at):
         async with Crashing.of(folder) as drill:

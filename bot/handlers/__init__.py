@@ -1,0 +1,1 @@
+"""One file for each way in; every handler notes the press, acknowledges it, and hands it on."""

@@ -1,0 +1,80 @@
+"""What things are called in Slack: codenames, button values, and the clock of a case."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from killswitch.model.case import Case, GateView
+from killswitch.model.plan import Mode
+from killswitch.report import words
+
+_COLOURS = """
+amber azure beige black blue bronze brown coral crimson cyan ebony emerald golden green grey indigo
+ivory jade khaki lilac lime maroon mauve navy olive orange pearl pink plum purple red ruby rust
+sand scarlet silver teal violet white yellow
+""".split()  # noqa: SIM905  # reads better than thirty quotes
+_ANIMALS = """
+badger bear beaver bison crane curlew deer dingo dolphin eagle egret falcon ferret finch fox gecko
+heron ibis jackal kestrel koala lemur lynx magpie marten newt ocelot orca osprey otter owl panda
+puffin quail raven robin seal stork swan tapir tern toad vole walrus weasel wren
+""".split()  # noqa: SIM905
+_VALUE = re.compile(r"(K-\d{1,9})\|([a-z0-9][a-z0-9/-]{0,80})\|([0-9a-f]{12,64})")
+_CASE = re.compile(r"K-\d{1,9}")
+
+
+def codename(case: str, turn: int = 0) -> str:
+    """``amber-otter``: always the same for a case, and says nothing about anybody."""
+    seed = hashlib.sha256(f"{case}/{turn}".encode()).digest()
+    return f"{_COLOURS[seed[0] % len(_COLOURS)]}-{_ANIMALS[seed[1] % len(_ANIMALS)]}"
+
+
+def channel_name(prefix: str, case: str, turn: int = 0) -> str:
+    """``kill-1127-amber-otter``; a further one for a case whose channel was lost has a number."""
+    again = f"-{turn + 1}" if turn else ""
+    return f"{prefix}-{case.removeprefix('K-')}-{codename(case)}{again}"[:80]
+
+
+def title(case: Case) -> str:
+    """``DRILL · K-1127 · amber-otter``; a live case has no word before it."""
+    mode = (
+        ""
+        if case.request.mode is Mode.LIVE
+        else f"{words.word(words.MODES, case.request.mode).label} · "
+    )
+    return f"{mode}{case.id} · {codename(case.id)}"
+
+
+@dataclass(frozen=True)
+class GateRef:
+    """Which gate of which plan a button or form is about."""
+
+    case: str
+    gate: str
+    digest: str  # the first twelve characters or more
+
+    @classmethod
+    def of(cls, case: str, gate: GateView) -> GateRef:
+        """The gate as it stands."""
+        return cls(case, gate.name, gate.digest[:12])
+
+    @classmethod
+    def parse(cls, value: str) -> GateRef | None:
+        """What a button says it is about; None where that cannot be."""
+        found = _VALUE.fullmatch(value)
+        return cls(*found.groups()) if found else None
+
+    def __str__(self) -> str:
+        return f"{self.case}|{self.gate}|{self.digest}"
+
+
+def case_id(value: str) -> str:
+    """The case in a button's value; "" where it is none."""
+    return value if _CASE.fullmatch(value) else ""
+
+
+def since(case: Case, at: str) -> str:
+    """``T+1:04``: minutes and seconds since the request."""
+    seconds = int(words.between(case.requested_at, at) or 0)
+    return f"T+{seconds // 60}:{seconds % 60:02d}"
