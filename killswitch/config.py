@@ -93,7 +93,7 @@ class Slack(_Model):
     """The bot: one Slack app in one workspace. ``people``: Slack's user ids of our people."""
 
     mode: Literal["socket", "http"] = "socket"
-    api_base_url: str = "https://slack.com/api/"
+    api_base_url: str = Field("https://slack.com/api/", pattern="/$")
     app_id: str = Field(pattern=r"^A[A-Z0-9]{2,}$")
     team_id: str = Field(pattern=r"^T[A-Z0-9]{2,}$")
     enterprise_id: str = Field("", pattern=r"^(E[A-Z0-9]{2,})?$")
@@ -361,13 +361,9 @@ def _slack(config: Config) -> Iterator[Invalid]:
     if not config.written.company.domains:
         why = "slack without the company's domains"
         yield document.invalid(("slack",), why, "company: {domains: [corp.example]}")
-    if not hosts.loopback(slack.api_base_url):  # a drill may be held in the real Slack
-        yield from _address(config, ("slack", "api_base_url"), slack.api_base_url, Mode.LIVE)
-    elif config.mode is Mode.LIVE:
-        yield from _address(config, ("slack", "api_base_url"), slack.api_base_url)
-    if not slack.api_base_url.endswith("/"):
-        why = "slack.api_base_url does not end with a slash"
-        yield document.invalid(("slack", "api_base_url"), why, "https://slack.com/api/")
+    url = slack.api_base_url  # a drill may be held in the real Slack, too
+    mode = config.mode if hosts.loopback(url) else Mode.LIVE
+    yield from _address(config, ("slack", "api_base_url"), url, mode)
 
 
 def _settings(

@@ -94,8 +94,8 @@ class Simulators:
             asyncio.create_task(server.serve(sockets=[bound]))
             for server, bound in zip(self._servers, sockets.values(), strict=True)
         ]
-        while not all(server.started for server in self._servers):
-            await asyncio.sleep(0.01)  # noqa: ASYNC110  # uvicorn offers a flag, not an event
+        while not all(s.started for s in self._servers):  # noqa: ASYNC110  # a flag is all there is
+            await asyncio.sleep(0.01)
         self._up.set()
         await asyncio.gather(*running)
 

@@ -45,7 +45,7 @@ class Server(Players):
             more.pop("world", None) or world(),
             vendors=("okta", "claude"),
             playbooks="playbooks",
-            slack=settings(slack, **more.pop("bot", {})),
+            slack=more.pop("only", None) or settings(slack, **more.pop("bot", {})),
             **more,
         )
         self.log = folder / "serve.log"

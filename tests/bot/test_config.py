@@ -31,9 +31,9 @@ REFUSED = [
     ("team id", "T0000000001", "E0000000001", "slack.team_id"),
     ("a name for a user", "U0000000001", "dana", "is no valid name"),
     ("unknown key", "  people:", "  peopel:", "did you mean 'people'?"),
-    ("plain http", "  people:", "  api_base_url: http://slack.example/api/\n  people:", "encrypted"),
-    ("loopback live", "  people:", "  api_base_url: http://127.0.0.1:1/api/\n  people:", "loopback"),
-    ("no slash", "  people:", "  api_base_url: https://x.example/api\n  people:", "with a slash"),
+    ("plain http", "  people:", "  api_base_url: http://x.example/api/\n  people:", "encrypted"),
+    ("loopback live", "  people:", "  api_base_url: http://127.0.0.1/api/\n  people:", "loopback"),
+    ("no slash", "  people:", "  api_base_url: https://x.example/api\n  people:", "base_url"),
     ("channel", "  people:", "  index_channel: general\n  people:", "slack.index_channel"),
 ]  # fmt: skip
 

@@ -16,6 +16,7 @@ from tests.vendors.github.test_evidence import week
 
 spec.require("github-ghec")
 
+
 def as_github_serves_it(exchange: Exchange) -> Exchange:
     return replace(exchange, path=exchange.path.removeprefix(API))
 
