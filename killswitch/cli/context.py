@@ -75,6 +75,9 @@ class Context:
     def api(self) -> Killswitch:
         """The API over this configuration's database."""
         from killswitch import wiring
+        from killswitch.cli import logs
+
+        logs.for_a_command()
         from killswitch.api import Killswitch
 
         return Killswitch(wiring.build(self.config))

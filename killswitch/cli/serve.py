@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import logging
 import signal
 import socket
 import subprocess
@@ -13,7 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, TextIO, cast
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import structlog
@@ -26,6 +25,7 @@ from starlette.routing import Route
 
 from killswitch import wiring
 from killswitch.api import Killswitch
+from killswitch.cli import logs
 from killswitch.cli.context import context
 from killswitch.cli.engine_process import NoEngine, only_engine
 from killswitch.config import Config
@@ -58,7 +58,7 @@ def serve(
     Example: agent-kill serve --port 8642
     """
     config = context.config
-    _log_plainly()
+    logs.for_the_engine()
     config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with only_engine(config.state), _simulators(config):
         while asyncio.run(_serve(config, port, until_idle=until_idle)):
@@ -189,31 +189,3 @@ def _answer(config: Config) -> bool:
         except OSError:
             return False
     return True
-
-
-def _log_plainly() -> None:
-    """One JSON line an event; SDK loggers stay quiet (some print tokens at DEBUG)."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-    for name in ("okta-sdk-python", "githubkit", "httpx", "botocore", "anthropic", "dbos"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Log())),
-    )
-
-
-class _Log:
-    """Standard output, where a full disk costs lines and never a case; health says why."""
-
-    def write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            sys.stdout.write(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
