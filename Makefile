@@ -1,4 +1,5 @@
 # make demo   a coding agent goes wrong and is stopped, on this machine, in about a minute
+#             (make demo ARGS=--show-slack: with the Slack side as text)
 # make test   everything that must hold
 # make bench  the figures, as ratios in one run
 SHELL := /bin/bash
@@ -14,7 +15,7 @@ SHOW = sed -un 's/^Collecting \([^ ]*\).*/  \1/p; s/^Successfully.*/  installed/
 .PHONY: demo test bench crash check docs lock clean
 
 demo: $(VENV)/.demo
-	@$(BIN)/python -m tabletop.demo
+	@$(BIN)/python -m tabletop.demo $(ARGS)
 
 test: $(VENV)/.test check
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -242,13 +242,8 @@ def lint(file: Path) -> tuple[Config | None, tuple[Invalid, ...]]:
     if written is None:
         return None, tuple(sorted(errors, key=lambda error: error.line))
     config = Config(document, written)
-    errors = [
-        *_connections(config),
-        *_groups(config),
-        *_tsa(config),
-        *_drill(config),
-        *_slack(config),
-    ]
+    checks = (_connections, _groups, _tsa, _drill, _slack)
+    errors = [error for check in checks for error in check(config)]
     if errors:
         return None, tuple(sorted(errors, key=lambda error: error.line))
     return config, ()
