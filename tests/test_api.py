@@ -120,12 +120,12 @@ async def test_what_was_answered_is_on_the_disk_before_any_engine_runs(tmp_path)
 
 async def test_an_expired_gate_takes_no_answer(tmp_path):
     """Nobody shuts it, as no engine runs: the press is refused by the time alone."""
-    text = recipe(gates="lead: {approvers: eng-leads, timeout: 30s, on_timeout: deny}")
+    text = recipe(gates="lead: {approvers: eng-leads, timeout: 5s, on_timeout: deny}")
     async with Drill.of(tmp_path) as drill:
         case = await drill.start(playbook=text)
         await drill.until(case, lambda c: "lead" in c.gates)
         await drill.engine.stop()
-        drill.house.now = lambda: datetime.now(UTC) + timedelta(seconds=31)
+        drill.house.now = lambda: datetime.now(UTC) + timedelta(seconds=6)
         with pytest.raises(NotAllowed, match=r"the gate lead expired at \d\d:\d\d:\d\d UTC"):
             await drill.api.answer(case, "lead", "approve", person(LEE))
         await drill.start_engine()

@@ -91,7 +91,9 @@ class Splunk(Sim):
 
     def settings(self) -> dict[str, Any]:
         """The token, and no waiting between looks."""
-        return {"url": self.url, "token": TOKEN, "poll": 0.01}
+        owners = {agent.owner for agent in self.world.agents}
+        agents = {o: [a.id for a in self.world.agents_of(o)] for o in sorted(owners)}
+        return {"url": self.url, "token": TOKEN, "poll": 0.01, "agents": agents}
 
     async def suspect_tries(self, http: httpx.AsyncClient, person: Person) -> list[Attempt]:
         """Nothing: the SIEM gives the suspect no access, it only saw what they did."""

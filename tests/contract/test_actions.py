@@ -89,7 +89,7 @@ async def test_targets_and_states_survive_the_journal(
 
 
 @every_variant
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_the_goal_of_any_state_is_pure_and_its_own_goal(
     action: AnyAction, data: st.DataObject

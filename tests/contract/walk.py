@@ -7,6 +7,7 @@ from ``locate``, options from the fields of an action.
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -32,6 +33,7 @@ from tests.support import LoopbackLink
 
 MARK = "killswitch-K-1127"
 EMAIL = Subject.parse(SUSPECT).name
+SMALL = World.named("small")
 SETTLES = 4.0  # seconds that a vendor's background work may take
 
 AnyAction = Action[Any, Any, Any]
@@ -119,11 +121,13 @@ class Stage:
 
     def renew(self, world: World | None = None) -> None:
         """Behind the doors everything is as it was; or as that world has it."""
-        ports = {v: int(door.url.rpartition(":")[2]) for v, door in self.doors.items()}
-        self.sims = Simulators(world or World.named("small"), ports=ports)
+        # A SIEM has indexed what happened everywhere; nobody else looks beyond their own.
+        names = [self.vendor.name] if self.vendor.actions else list(SIMS)
+        ports = {name: int(self.doors[name].url.rpartition(":")[2]) for name in names}
+        self.sims = Simulators(world or copy.deepcopy(SMALL), names, ports=ports)
         self.sims.assign()
-        for name, door in self.doors.items():
-            door.app = self.sims[name]
+        for name in names:
+            self.doors[name].app = self.sims[name]
 
     @property
     def sim(self) -> Sim:
@@ -230,7 +234,7 @@ async def body_of(artifact: Artifact) -> bytes:
 
 def without_suspect() -> World:
     """The same corporation, which has never known the suspect."""
-    world = World.named("small")
+    world = copy.deepcopy(SMALL)
     world.people = [p for p in world.people if p.email != EMAIL]
     world.agents = [a for a in world.agents if a.owner != EMAIL]
     return world
@@ -240,6 +244,6 @@ def open_doors() -> Simulators:
     """A socket for each vendor, listening; nothing is behind them yet."""
     missing = catalogue.VENDORS.keys() - SIMS.keys()
     assert not missing, f"no simulator for {missing}"
-    listening = Simulators(World.named("small"))
+    listening = Simulators(copy.deepcopy(SMALL))
     listening.sims = {name: Door() for name in SIMS}  # type: ignore[misc]  # an app with a url
     return listening

@@ -80,8 +80,8 @@ class Crashing(Drill):
     ) -> None:
         for engine in self.engines:
             await engine.close()
-        if error is not None and self.engines:
-            print(self.engines[-1].log.read_text()[-4000:])  # noqa: T201  # why, for the reader
+        if error is not None and self.engines and self.engine.log.exists():
+            print(self.engine.log.read_text()[-4000:])  # noqa: T201  # why, for the reader
         await self.house.connections.aclose()
         self.house.store.close()
         self.sims.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -11,7 +12,8 @@ from killswitch.model.event import What
 from tests.drill import DANA, LEE, RIA, SMALL, person
 from tests.faults.crashing import Crashing, assert_whole
 
-DUAL = SMALL.replace("quorum: 1", "quorum: 2")
+DUAL = re.sub(r"quorum: \w+", "quorum: 2", SMALL)
+HASTY = re.sub(r"\btimeout: \w+", "timeout: 2s", SMALL)
 
 
 async def _waits_and_dies(drill, playbook=SMALL):
@@ -68,7 +70,7 @@ async def test_a_no_while_the_engine_is_down_counts(decide, state, tmp_path):
 
 async def test_a_gate_that_expires_while_the_engine_is_down_stays_shut(tmp_path):
     async with Crashing.of(tmp_path / "drill") as drill:
-        case = await _waits_and_dies(drill, SMALL.replace("timeout: 30s", "timeout: 2s"))
+        case = await _waits_and_dies(drill, HASTY)
         expires = drill.api.show(case).gates["lead"].expires_at
         await asyncio.sleep(2)
         drill.run()

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from killswitch.model import vendor
 from killswitch.model.errors import Transient, Unexpected, VendorError
@@ -39,6 +39,7 @@ class Settings(vendor.Settings):
 
     token: SecretStr  # a token of a service account, sent as Bearer
     index: str = "agents"  # the index that `doctor` looks into
+    agents: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # e-mail: its agents' names
     poll: float = 0.5  # seconds between two looks at a running search
     patience: float = 120.0  # seconds after which a search is finalized: what it has, is taken
 

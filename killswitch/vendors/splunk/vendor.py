@@ -24,10 +24,11 @@ def connect(settings: Settings, link: Link) -> Splunk:
 
 
 async def resolve(client: Splunk, subject: Subject) -> Sequence[Account]:
-    """The subject as it stands in the events: an address, a session or an agent."""
+    """The subject as it stands in the events: an address with its agents, a session, an agent."""
     if subject.kind not in (Kind.PERSON, Kind.SESSION, Kind.AGENT):
         return []
     name = subject.name
+    agents = client.settings.agents.get(name, ()) if subject.kind is Kind.PERSON else (name,)
     return [
         Account(
             connection=client.connection,
@@ -37,7 +38,7 @@ async def resolve(client: Splunk, subject: Subject) -> Sequence[Account]:
             label=name,
             email=name if subject.kind is Kind.PERSON else "",
             session=name if subject.kind is Kind.SESSION else "",
-            aliases=(name,) if subject.kind is Kind.AGENT else (),
+            aliases=() if subject.kind is Kind.SESSION else agents,
         )
     ]
 

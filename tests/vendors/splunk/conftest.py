@@ -43,7 +43,7 @@ def link() -> LoopbackLink:
 
 @pytest.fixture
 async def client(sim: SearchHead, link: LoopbackLink) -> AsyncIterator[Splunk]:
-    client = VENDOR.connect(Settings(**sim.settings(), timeout=5), link)
+    client = VENDOR.connect(Settings(**{**sim.settings(), "agents": {}, "timeout": 5}), link)
     yield client
     await client.aclose()
 

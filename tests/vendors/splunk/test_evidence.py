@@ -113,7 +113,7 @@ async def test_what_our_limit_cuts_is_said(client: Splunk, week: Window) -> None
 
 async def test_a_search_without_end_is_finalized_and_kept(sim: SearchHead, week: Window) -> None:
     sim.slow = 10**9
-    impatient = {**sim.settings(), "patience": 0.05}
+    impatient = {**sim.settings(), "agents": {}, "patience": 0.05}
     client = VENDOR.connect(Settings(**impatient), LoopbackLink("splunk"))
     found = await collected(client, await account(client, "jo@corp.example"), week)
     assert len(rows(found)) == 25

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from killswitch.model.collector import Window
 from killswitch.model.subject import Subject
-from killswitch.vendors.splunk.client import Splunk
+from killswitch.vendors.splunk.client import Settings, Splunk
+from killswitch.vendors.splunk.evidence import Trail
 from killswitch.vendors.splunk.vendor import VENDOR, _clock
 from tabletop.sims.splunk import Splunk as SearchHead
+from tests.support import LoopbackLink
 
 
 async def test_the_subject_is_its_own_account(client: Splunk, sim: SearchHead) -> None:
@@ -16,6 +21,23 @@ async def test_the_subject_is_its_own_account(client: Splunk, sim: SearchHead) -
     assert (session.email, session.session) == ("", "cc-7f31b2")
     assert agent.aliases == ("claude-code-jo",)
     assert not sim.exchanges
+
+
+async def test_a_person_is_searched_with_the_agents_that_the_configuration_gives(
+    sim: SearchHead,
+) -> None:
+    client = VENDOR.connect(Settings(**sim.settings()), LoopbackLink("splunk"))
+    (jo,) = await VENDOR.resolve(client, Subject.parse("jo@corp.example"))
+    now = datetime.now(UTC)
+    trail = Trail().collect(client, jo, Window(now - timedelta(days=7), now))
+    asked = {artifact.query async for artifact in trail}
+    await client.aclose()
+    assert jo.aliases == ("claude-code-jo", "codex-jo")
+    assert {q.split(" ", 2)[2].split(" |")[0] for q in asked} == {
+        'user="jo@corp.example"',
+        'agent="claude-code-jo"',
+        'agent="codex-jo"',
+    }
 
 
 @pytest.mark.parametrize("subject", ["group:agents-pilot", "credential:AKIAFAKE"])
