@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from killswitch.engine.kill import open_ends
@@ -324,77 +322,6 @@ async def test_a_connection_that_is_late_still_does_what_waits_for_a_gate(tmp_pa
         await drill.approve(case, LEE, RIA, gate="dual")
         view = await drill.until(case, lambda c: c.state is CaseState.CONTAINED)
         assert view.open == []
-
-
-async def test_abort_before_approval_touches_nothing(tmp_path):
-    async with Drill.of(tmp_path) as drill:
-        before = drill.sims.world.snapshot()
-        case = await drill.start()
-        await drill.until(case, lambda c: "lead" in c.gates)
-        await drill.api.abort(case, person(SOL), "the wrong Jo")
-        view = await drill.settled(case)
-        assert view.state is CaseState.ABORTED
-        assert view.gates["lead"].outcome == "aborted"
-        assert {c.detail for c in view.changes.values()} == {f"aborted by {SOL}"}
-        with pytest.raises(Refused, match=f"{case} is aborted already; there is nothing to stop"):
-            await drill.api.abort(case, person(DANA), "again")
-        await drill.closed(case)
-        with pytest.raises(Refused, match="changed nothing; there is nothing to give back"):
-            await drill.api.restore(case, person(DANA), "all clear")
-        assert drill.sims.world.snapshot() == before
-        assert drill.api.show(case).aborted["reason"] == "the wrong Jo"
-
-
-async def test_abort_in_the_middle_of_a_layer_twice(tmp_path):
-    """What was contained stays so, what is under way ends, what had not begun is not begun."""
-    text = recipe(first="deadline: 20s, keep_trying: 60s")
-    async with Drill.of(tmp_path) as drill:
-        okta = drill.sims["okta"]
-        okta.fault("status", "lifecycle/suspend", status=503)
-        case = await drill.start(playbook=text)
-        await drill.approve(case)
-        await drill.until(case, lambda c: any(v.attempts > 1 for v in c.changes.values()))
-        await asyncio.gather(
-            drill.api.abort(case, person(SOL), "the wrong Jo"),
-            drill.api.abort(case, person(DANA), "stop"),
-        )
-        view = await drill.closed(case)
-        assert view.state is CaseState.PARTIAL  # something was tried
-        assert view.aborted["by"] in (SOL, DANA)
-        by_connection = {c.plan.connection: c for c in view.changes.values()}
-        assert by_connection["okta"].state is ChangeState.FAILED
-        assert by_connection["claude"].state is ChangeState.SKIPPED
-        assert by_connection["claude"].detail == f"aborted by {view.aborted['by']}"
-        assert not [line for line in drill.wrote() if line.startswith("claude")]
-        assert {k["status"] for k in drill.claude_keys().values()} >= {"active"}
-
-
-async def test_abort_stops_what_is_still_tried_after_the_case_is_partial(tmp_path):
-    """Settled as partial, Claude still retried in the background: abort is open all the same."""
-    text = recipe(time="deadline: 1s, keep_trying: 60s")
-    async with Drill.of(tmp_path, patience=0.3) as drill:
-        case = await drill.start(playbook=text)
-        await drill.until(case, lambda c: "lead" in c.gates)
-        drill.sims["claude"].fault("status", "POST", status=503)
-        await drill.approve(case)
-        view = await drill.settled(case)
-        assert view.state is CaseState.PARTIAL
-        assert "retrying" in drill.states(case, "claude")
-        await drill.api.abort(case, person(SOL), "enough")
-        closed = await drill.closed(case, seconds=30)
-        assert closed.aborted["by"] == SOL
-        assert drill.okta_user()["status"] == "SUSPENDED"
-
-
-async def test_abort_stops_waiting_for_a_vendor_that_was_down_from_the_start(tmp_path):
-    text = recipe(time="deadline: 1s, keep_trying: 60s")
-    async with Drill.of(tmp_path, patience=0.3) as drill:
-        drill.sims["claude"].fault("status", status=503)
-        view = await drill.kill(playbook=text)
-        assert view.state is CaseState.PARTIAL
-        await drill.api.abort(view.id, person(SOL), "enough")
-        closed = await drill.closed(view.id, seconds=30)
-        assert closed.open == ["claude/claude.api_keys.deactivate"]
 
 
 async def test_a_step_by_hand_is_read_back_and_a_person_may_attest_it(tmp_path, room):

@@ -225,12 +225,14 @@ async def test_an_undo_that_is_refused_is_failed_and_not_restored(tmp_path, room
         raise Transient("the keeper is busy")
 
     async with Drill.of(tmp_path, connections=toys, patience=0.2) as drill:
-        case = (
-            await drill.closed((await drill.kill(playbook=recipe(credentials="toy.door.lock"))).id)
-        ).id
+        killed = await drill.kill(playbook=recipe(credentials="toy.door.lock"))
+        case = (await drill.closed(killed.id)).id
+        assert killed.state is CaseState.CONTAINED
+        assert here.open == {"front": False, "back": False}
         here.on["undo"] = broken
         view = await drill.restore(case)
-        assert states(view, "toy") == {ChangeState.FAILED}
+        assert here.open == {"front": False, "back": False}
+        assert states(view, "toy") == {ChangeState.FAILED}, drill.states(case, "toy")
         assert "unforeseen RuntimeError: the key broke off" in {
             c.detail for c in view.changes.values()
         }
