@@ -134,6 +134,8 @@ class Signed:
 def _answer(
     case: str, gate: str, decision: str, reason: str, digest: str, signed: Signed, persona: str
 ) -> None:
+    if persona:
+        at_the_keyboard(context.config, persona)  # only a drill has parts to play
     shown = context.api.show(case).gates.get(gate)
     text = signatures.message(case, gate, shown.digest if shown else "", decision)
     if signed.only_print:
