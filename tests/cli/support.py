@@ -81,7 +81,7 @@ class Home:
             stderr=subprocess.STDOUT,
             text=True,
             # Whoever runs the tests in the background has Ctrl-C ignored, and children inherit it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
 
     def open(self, person: str, *words: str) -> str:
