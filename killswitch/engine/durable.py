@@ -116,21 +116,15 @@ class Durable:
             run_migrations=True,
             log_level="CRITICAL",
         )
-        DBOS(config=config)
+        self._instance = DBOS(config=config)
         self._workflows: dict[str, Any] = {}
-        self._running: set[asyncio.Task[Any]] = set()
+        self._idle: set[str] = set()  # runs that the last look found open and nowhere running
 
     def workflow(self, name: str, work: Work) -> None:
         """Make ``work`` a workflow. All are named before ``launch``, which resumes open runs."""
 
         async def entry(*args: Json) -> Json:
-            task = asyncio.current_task()
-            assert task is not None, "workflows run in tasks"
-            self._running.add(task)
-            try:
-                return await work(*args)
-            finally:
-                self._running.discard(task)
+            return await work(*args)
 
         self._workflows[name] = self._dbos.workflow(name=name)(entry)
 
@@ -157,9 +151,10 @@ class Durable:
         They are cancelled before the database is let go: a step that is cut short is not
         recorded at all and runs again, where one that met a closed database would have failed.
         """
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        while tasks := [t for t in self._instance._workflow_tasks if not t.done()]:
+            for task in tasks:  # one that was just starting another may leave that behind
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(self._dbos.destroy, destroy_registry=True)
         # DBOS made its own threads the loop's, and has just ended them.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
@@ -210,6 +205,21 @@ class Durable:
     async def handle(self, run: str) -> Handle:
         """The run of that id."""
         return await self._dbos.retrieve_workflow_async(run, existing_workflow=False)
+
+    async def revive(self) -> list[str]:
+        """Start again each run that is open and was running nowhere, now and at the last look.
+
+        DBOS hands an open run out once at launch. Where that fails it logs the error and the
+        run stays open, with nobody at it, until the next launch. Returns their ids. Steps that
+        are recorded do not run again. Look every few seconds, no faster than its queue is read.
+        """
+        at_work = self._instance._active_workflows_set.activeList()
+        idle = set(await self.unfinished()) - set(at_work)
+        lost, self._idle = sorted(idle & self._idle), idle
+        for run in lost:
+            log.error("a run was open with nobody at it: started again", run=run)
+            await self._dbos.resume_workflow_async(run)
+        return lost
 
     async def unfinished(self) -> list[str]:
         """The ids of runs that have not ended."""

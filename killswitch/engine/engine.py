@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from killswitch.audit.tables import inbox
 from killswitch.engine import people
@@ -29,6 +30,7 @@ from killswitch.model.errors import Broken, KillswitchError
 log = structlog.get_logger()
 
 POLL = 0.1  # seconds between looks into the inbox
+REVIVE_EVERY = 5.0  # seconds between looks for runs that nobody is at
 HEADS_EVERY = 60.0  # seconds between signed heads while something goes on
 
 
@@ -55,6 +57,7 @@ class Engine:
         self._tasks = [
             asyncio.create_task(self._pump(), name="inbox"),
             asyncio.create_task(self._heads(), name="heads"),
+            asyncio.create_task(self._revive(), name="revive"),
             *(asyncio.create_task(self._warm(c), name=f"warm {c.name}") for c in self._places()),
         ]
 
@@ -77,7 +80,7 @@ class Engine:
     @property
     def health(self) -> dict[str, Any]:
         """What the health endpoint says."""
-        dead = [t.get_name() for t in self._tasks[:2] if t.done()]
+        dead = [t.get_name() for t in self._tasks[:3] if t.done()]
         why = self.durable.stuck or (f"stopped: {', '.join(dead)}" if dead else "")
         return {"ok": not why, "why": why}
 
@@ -130,6 +133,15 @@ class Engine:
                 .where(inbox.c.id == row.id)
                 .values(taken_at=self.house.now().isoformat())
             )
+
+    async def _revive(self) -> None:
+        """No case stands still because one hand-over inside the workflow library went wrong."""
+        while True:
+            await asyncio.sleep(REVIVE_EVERY)
+            try:
+                await self.durable.revive()
+            except SQLAlchemyError as error:  # a full disk, a lock: the next look is soon
+                log.warning("cannot look for runs that stand still", why=str(error))
 
     async def _heads(self) -> None:
         """Sign the journal's head now and then, so that a cut tail shows."""

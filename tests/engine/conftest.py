@@ -12,14 +12,20 @@ from tests.engine import toy
 
 
 @pytest.fixture
-def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], toy.Room]]:
+def room(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], toy.Room]:
     """Makes a toy tenant at an address; while the test runs, ``toy`` is a vendor."""
     monkeypatch.setitem(catalogue.VENDORS, "toy", "tests.engine.toy")
 
     def made(address: str) -> toy.Room:
         return toy.ROOMS.setdefault(address, toy.Room())
 
-    yield made
+    return made
+
+
+@pytest.fixture(autouse=True)
+def empty_house() -> Iterator[None]:
+    """No tenant outlives its test, however it was made."""
+    yield
     toy.ROOMS.clear()
 
 

@@ -102,6 +102,51 @@ async def test_a_message_is_received_once_for_each_key_and_a_wait_ends(database)
         assert await durable.result(handle) == [{"gate": "lead"}, None]
 
 
+async def test_a_run_that_nobody_is_at_is_started_again_and_one_at_work_is_left_alone(database):
+    begun, at_it, go = [], {}, asyncio.Event()
+
+    async def first(name):
+        begun.append(name)
+
+    async def work(durable, name):
+        at_it.setdefault(name, asyncio.current_task())
+        await durable.step("first", first, name)
+        await go.wait()
+        return name
+
+    async with Running(database, work) as durable:
+        await durable.start("work", "lost", "lost")
+        kept = await durable.start("work", "kept", "kept")
+        await asyncio.sleep(0.5)  # until both are past their first step
+        assert begun == ["lost", "kept"]
+        at_it["lost"].cancel()
+        await asyncio.wait([at_it["lost"]])
+        assert await durable.revive() == []  # it may have been on its way
+        assert await durable.revive() == ["lost"]
+        go.set()
+        assert await durable.result(await durable.handle("lost")) == "lost"
+        assert await durable.result(kept) == "kept"
+        assert begun == ["lost", "kept"]  # what was recorded did not run again
+        assert await durable.revive() == await durable.revive() == []
+
+
+async def test_a_run_that_had_hardly_begun_when_the_engine_stops_is_stopped_too(database):
+    ended = []
+
+    async def work(durable):
+        await asyncio.sleep(30)
+        ended.append(True)
+
+    running = Running(database, work)
+    async with running as durable:
+        before = asyncio.all_tasks()
+        for n in range(5):
+            await durable.start("work", f"run-{n}")
+    left = [t for t in asyncio.all_tasks() - before if t is not asyncio.current_task()]
+    assert left == []
+    assert ended == []
+
+
 async def test_a_journal_that_cannot_be_written_holds_everything_and_gives_up_nothing(
     database, monkeypatch
 ):
