@@ -82,9 +82,13 @@ class Witness(_Model):
 
 
 class Drill(_Model):
-    """What a drill is held in, and how long it watches instead of the playbook's hours."""
+    """What a drill is held in, and how long it watches instead of the playbook's hours.
+
+    ``clock``: the file that says how far the drill's clock is ahead of the machine's.
+    """
 
     world: Path
+    clock: Path | None = None
     watch_for: Duration | None = None
     watch_every: Duration | None = None
 

@@ -14,6 +14,7 @@ from killswitch import catalogue, signatures
 from killswitch.audit.journal import Journal
 from killswitch.audit.store import Store
 from killswitch.audit.witness import FileWitness, sign_head
+from killswitch.clock import Clock, ahead, utc_now
 from killswitch.config import Config
 from killswitch.engine.connections import Connection, Connections
 from killswitch.engine.house import House, Rules
@@ -22,8 +23,10 @@ from killswitch.evidence import keys, seal
 from killswitch.evidence.vault import Vault
 from killswitch.model.case import Case
 from killswitch.model.errors import Broken, NotAllowed
+from killswitch.model.plan import Mode
 
 log = structlog.get_logger()
+_DRILL_LOOK = 0.5  # seconds: a drill's clock may jump past a gate's end
 
 
 def build(config: Config) -> House:
@@ -39,7 +42,8 @@ def build(config: Config) -> House:
             hint="check `state:` in killswitch.yaml, and who owns the folder",
         ) from error
     store = Store(config.state / "killswitch.db")
-    journal = Journal(store)
+    now = _clock(config)
+    journal = Journal(store, now=now)
     vault = Vault(config.state / "vault")
     witnesses = _witnesses(config)
     private = keys.private_key(config.signing_key)
@@ -47,7 +51,13 @@ def build(config: Config) -> House:
 
     async def sealed(case: Case, which: str) -> dict[str, Any]:
         return await seal.seal_case(
-            case, which, vault=vault, journal=journal, signer=signing(), tsa=config.written.tsa
+            case,
+            which,
+            vault=vault,
+            journal=journal,
+            signer=signing(),
+            tsa=config.written.tsa,
+            now=now,
         )
 
     async def signed_head() -> None:
@@ -62,7 +72,7 @@ def build(config: Config) -> House:
         head = {"seq": last.seq, "hash": last.hash, "at": last.at} if last else None
         folder = config.state / "reports" / case.id
         try:
-            return await asyncio.to_thread(files.write, case, folder, head=head)
+            return await asyncio.to_thread(files.write, case, folder, head=head, now=now())
         except OSError as error:  # the journal has it all; `agent-kill report` makes it anew
             log.warning("no report written", folder=str(folder), why=error.strerror)
             return {}
@@ -84,7 +94,16 @@ def build(config: Config) -> House:
         sign_head=signed_head,
         signed_by=signed_by,
         write_report=reported,
+        now=now,
     )
+
+
+def _clock(config: Config) -> Clock:
+    """The machine's, or that of the drill which this configuration is for."""
+    drill = config.written.drill
+    if config.mode is not Mode.DRILL or drill is None or drill.clock is None:
+        return utc_now
+    return ahead(config.path(drill.clock))
 
 
 def connections(config: Config) -> Connections:
@@ -116,6 +135,7 @@ def rules(config: Config) -> Rules:
         min_admins=written.policy.min_admins,
         watch_for=drill.watch_for if drill else None,
         watch_every=drill.watch_every if drill else None,
+        gate_looks_every=_DRILL_LOOK if drill and drill.clock else 30.0,
     )
 
 

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,17 +20,13 @@ from sqlalchemy import Connection, RowMapping, insert, select
 
 from killswitch.audit.store import Store
 from killswitch.audit.tables import journal as table
+from killswitch.clock import Clock, utc_now
 from killswitch.model.codec import canonical
 from killswitch.model.errors import Broken
 from killswitch.model.event import Entry, Event, What
 
 GENESIS = "0" * 64  # what the first entry is bound to
 _KEYS_AT_ONCE = 500  # databases limit the values in one statement
-
-
-def utc_now() -> datetime:
-    """The time of day, UTC."""
-    return datetime.now(UTC)
 
 
 def stamp(moment: datetime) -> str:
@@ -116,7 +112,7 @@ class _Group:
 class Journal:
     """The chain in a store. One instance serves many threads and event loops."""
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, store: Store, *, now: Clock = utc_now) -> None:
         self.store = store
         self._now = now
         self._lock = threading.Lock()

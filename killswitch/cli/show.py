@@ -107,7 +107,7 @@ def report(
     found = context.api.show(case) if case else _newest()
     if form not in files.FORMATS:
         raise NotAllowed(f"{form!r} is no format", hint=f"one of {', '.join(files.FORMATS)}")
-    text = files.render(found, form)
+    text = files.render(found, form, now=context.api.house.now())
     if out:
         out.write_text(text)
         context.say(f"{out} written")

@@ -98,27 +98,12 @@ class Durable:
     """Durable workflows on one database."""
 
     def __init__(self, database: str, worker: str = "local") -> None:
-        _refuse_pickle()
-        _wait_for_the_disk(partial(self.trouble, self))
-        if database.startswith("sqlite:///"):
-            _use_wal(Path(database.removeprefix("sqlite:///")))
+        self._database, self._worker = database, worker
         self._troubles: dict[object, str] = {}
-        self._dbos = DBOS
-        config = DBOSConfig(
-            name="killswitch",
-            system_database_url=database,
-            application_version=ENGINE_VERSION,
-            executor_id=worker,
-            serializer=_PlainJson(),  # type: ignore[typeddict-item]
-            max_executor_threads=32,
-            notification_listener_polling_interval_sec=0.1,
-            scheduler_polling_interval_sec=5.0,
-            run_migrations=True,
-            log_level="CRITICAL",
-        )
-        self._instance = DBOS(config=config)
+        self._named: dict[str, Work] = {}
         self._workflows: dict[str, Any] = {}
         self._idle: set[str] = set()  # runs that the last look found open and nowhere running
+        self._dbos = DBOS
 
     def workflow(self, name: str, work: Work) -> None:
         """Make ``work`` a workflow. All are named before ``launch``, which resumes open runs."""
@@ -126,7 +111,7 @@ class Durable:
         async def entry(*args: Json) -> Json:
             return await work(*args)
 
-        self._workflows[name] = self._dbos.workflow(name=name)(entry)
+        self._named[name] = entry
 
     @property
     def stuck(self) -> str:
@@ -142,7 +127,30 @@ class Durable:
             self._troubles.pop(of, None)
 
     async def launch(self) -> None:
-        """Start, on the running loop; runs that a dead process left go on by themselves."""
+        """Start, on the running loop; runs that a dead process left go on by themselves.
+
+        DBOS has one instance in a process: it is made here and not before, because the first
+        one made keeps its database, whoever asks for another.
+        """
+        _refuse_pickle()
+        _wait_for_the_disk(partial(self.trouble, self))
+        if self._database.startswith("sqlite:///"):
+            _use_wal(Path(self._database.removeprefix("sqlite:///")))
+        self._instance = DBOS(
+            config=DBOSConfig(
+                name="killswitch",
+                system_database_url=self._database,
+                application_version=ENGINE_VERSION,
+                executor_id=self._worker,
+                serializer=_PlainJson(),  # type: ignore[typeddict-item]
+                max_executor_threads=32,
+                notification_listener_polling_interval_sec=0.1,
+                scheduler_polling_interval_sec=5.0,
+                run_migrations=True,
+                log_level="CRITICAL",
+            )
+        )
+        self._workflows = {n: DBOS.workflow(name=n)(work) for n, work in self._named.items()}
         self._dbos.launch()
 
     async def shut(self) -> None:

@@ -23,7 +23,6 @@ from killswitch.model.subject import Kind, Subject
 if TYPE_CHECKING:  # the API judges answers with it, and has no use for workflows
     from killswitch.engine.durable import Durable, Json
 
-SLICE = 30.0  # seconds; a gate that waits for hours looks up this often
 APPROVED, DENIED, EXPIRED, REVERSIBLE, ABORTED, ESCALATE, OPEN = (
     "approved",
     "denied",
@@ -100,7 +99,8 @@ class Gates:
             outcome = await self.durable.step("judge", self._judge, case, name, purpose, digest)
             if outcome["outcome"] not in (OPEN, ESCALATE):
                 return outcome["outcome"]
-            await self.durable.receive("press", min(SLICE, max(outcome["seconds"], 0.05)))
+            wait = min(self.house.rules.gate_looks_every, max(outcome["seconds"], 0.05))
+            await self.durable.receive("press", wait)
 
     async def _open(self, case: str, name: str, purpose: str, digest: str) -> Json:
         view = self.house.case(case)

@@ -8,7 +8,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy import update
 from killswitch.audit.journal import Journal
 from killswitch.audit.store import Store
 from killswitch.audit.tables import cases
+from killswitch.clock import Clock, utc_now
 from killswitch.engine.connections import Connections
 from killswitch.evidence.vault import Vault
 from killswitch.model.case import Case, advance, fold
@@ -25,11 +26,6 @@ from killswitch.model.errors import Broken
 from killswitch.model.event import Entry, Event, What
 
 log = structlog.get_logger()
-
-
-def utc_now() -> datetime:
-    """The time, UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,7 @@ class Rules:
     patience: float = 8.0  # seconds that planning waits for a connection that does not answer
     watch_for: timedelta | None = None  # drills only: shorter than the playbook's
     watch_every: timedelta | None = None
+    gate_looks_every: float = 30.0  # seconds; a gate that waits for hours looks up this often
 
     def groups_at(self, connection: str) -> list[str]:
         """The groups of one connection that roles and the protected list name."""
@@ -65,7 +62,7 @@ class House:
     sign_head: Callable[[], Awaitable[None]]  # the journal's head, signed and witnessed
     signed_by: Callable[[bytes, str], str]  # who signed these bytes; NotAllowed if nobody known
     write_report: Callable[[Case], Awaitable[dict[str, str]]]  # format -> path
-    now: Callable[[], datetime] = utc_now
+    now: Clock = utc_now
     boot: str = field(default_factory=lambda: secrets.token_hex(4))  # this process
     locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _views: dict[str, Case] = field(default_factory=dict)

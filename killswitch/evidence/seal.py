@@ -7,12 +7,13 @@ It is canonical JSON in a DSSE envelope (Ed25519), kept in the vault like any ot
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from killswitch import __version__
+from killswitch.clock import Clock, utc_now
 from killswitch.evidence import timestamp
 from killswitch.evidence.vault import Vault
 from killswitch.model.case import Case
@@ -44,11 +45,6 @@ class Problem:
     says: str
 
 
-def utc_now() -> datetime:
-    """The time of day, UTC."""
-    return datetime.now(UTC)
-
-
 async def seal_case(
     case: Case,
     which: str,
@@ -57,7 +53,7 @@ async def seal_case(
     journal: Chain,
     signer: Signer,
     tsa: timestamp.Authority | None = None,
-    now: Callable[[], datetime] = utc_now,
+    now: Clock = utc_now,
 ) -> dict[str, Any]:
     """Seal a case's evidence so far; ``which``: ``volatile`` (only that) or ``final`` (all).
 

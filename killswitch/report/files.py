@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from killswitch.clock import utc_now
 from killswitch.model.case import Case
 from killswitch.report import html, json, markdown
 from killswitch.report.data import containment
@@ -19,14 +20,18 @@ FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-def render(case: Case, form: str, *, head: dict[str, Any] | None = None) -> str:
+def render(
+    case: Case, form: str, *, head: dict[str, Any] | None = None, now: datetime | None = None
+) -> str:
     """The report as it stands now, in one of ``FORMATS``."""
-    return FORMATS[form](containment(case, head=head, now=datetime.now(UTC).isoformat()))
+    return FORMATS[form](containment(case, head=head, now=(now or utc_now()).isoformat()))
 
 
-def write(case: Case, folder: Path, *, head: dict[str, Any] | None = None) -> dict[str, str]:
+def write(
+    case: Case, folder: Path, *, head: dict[str, Any] | None = None, now: datetime | None = None
+) -> dict[str, str]:
     """Write every format, each replaced as a whole; returns format -> path. Raises OSError."""
-    report = containment(case, head=head, now=datetime.now(UTC).isoformat())
+    report = containment(case, head=head, now=(now or utc_now()).isoformat())
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     written = {}
     for form, renderer in FORMATS.items():

@@ -102,8 +102,23 @@ async def test_a_message_is_received_once_for_each_key_and_a_wait_ends(database)
         assert await durable.result(handle) == [{"gate": "lead"}, None]
 
 
+async def test_an_engine_that_never_started_leaves_the_next_one_its_own_database(
+    database, tmp_path
+):
+    async def work(durable):
+        return "done"
+
+    Durable(f"sqlite:///{tmp_path / 'another.db'}")
+    async with Running(database, work) as durable:
+        assert await durable.result(await durable.start("work", "run")) == "done"
+    with sqlite3.connect(tmp_path / "engine.db") as own:
+        assert own.execute("select workflow_uuid from workflow_status").fetchall() == [("run",)]
+    own.close()
+
+
 async def test_a_run_that_nobody_is_at_is_started_again_and_one_at_work_is_left_alone(database):
     begun, at_it, go = [], {}, asyncio.Event()
+    past = {"lost": asyncio.Event(), "kept": asyncio.Event()}
 
     async def first(name):
         begun.append(name)
@@ -111,14 +126,15 @@ async def test_a_run_that_nobody_is_at_is_started_again_and_one_at_work_is_left_
     async def work(durable, name):
         at_it.setdefault(name, asyncio.current_task())
         await durable.step("first", first, name)
+        past[name].set()
         await go.wait()
         return name
 
     async with Running(database, work) as durable:
         await durable.start("work", "lost", "lost")
         kept = await durable.start("work", "kept", "kept")
-        await asyncio.sleep(0.5)  # until both are past their first step
-        assert begun == ["lost", "kept"]
+        for event in past.values():
+            await event.wait()
         at_it["lost"].cancel()
         await asyncio.wait([at_it["lost"]])
         assert await durable.revive() == []  # it may have been on its way
@@ -126,7 +142,7 @@ async def test_a_run_that_nobody_is_at_is_started_again_and_one_at_work_is_left_
         go.set()
         assert await durable.result(await durable.handle("lost")) == "lost"
         assert await durable.result(kept) == "kept"
-        assert begun == ["lost", "kept"]  # what was recorded did not run again
+        assert sorted(begun) == ["kept", "lost"]  # what was recorded did not run again
         assert await durable.revive() == await durable.revive() == []
 
 
