@@ -215,7 +215,8 @@ class Drill:
         made = {**model, "id": self.sims.world.id("apikey_01", name, length=22), "name": name}
         made |= {"status": "active", "principal": None}
         state["api_keys"][made["id"]] = made
-        return made
+        minted: dict[str, Any] = state["api_keys"][made["id"]]
+        return minted
 
     def playbook(self, text: str = SMALL) -> Playbook:
         """A playbook from text, through the strict loader."""

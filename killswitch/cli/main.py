@@ -40,6 +40,10 @@ class Commands(LazyGroup):
         ),
         "audit": ("killswitch.cli.audit:app", "The journal: show it, verify it."),
         "playbook": ("killswitch.cli.playbook:app", "Playbooks: list, show, lint, schema."),
+        "tabletop": (
+            "tabletop.cli:app",
+            "Drills: list, show, lint, run, report, compare, new.",
+        ),
         "doctor": ("killswitch.cli.doctor:doctor", "Check that a kill would work."),
         "init": ("killswitch.cli.init:init", "Write a commented killswitch.yaml."),
         "serve": (
@@ -89,7 +93,7 @@ def root(
     The options below may stand before or after the command.
 
     Exit codes: 0 done, 3 not contained, 4 partial, 5 waiting, 6 denied, 7 refused by policy,
-    8 not found, 9 integrity, 10 invalid file, 12 doctor, 75 try later, 130 you left.
+    8 not found, 9 integrity, 10 invalid file, 11 drill, 12 doctor, 75 try later, 130 you left.
     """
     del version
     made = Context(config, as_json, quiet, plain)
@@ -150,6 +154,7 @@ def _explain(error: KillswitchError) -> None:
             }
         )
         return
+    context.say_that_it_is_a_drill()
     context.err.print(f"agent-kill: {error}", style="red", markup=False)
     if error.hint and error.hint not in str(error):
         context.err.print(f"            {error.hint}", markup=False)

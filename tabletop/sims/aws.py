@@ -26,7 +26,7 @@ from tabletop.sims.aws_policy import MANAGED, decide
 from tabletop.sims.aws_seed import KILLSWITCH, REGION, seed
 from tabletop.sims.aws_trail import Trail
 from tabletop.sims.aws_wire import action_of, answer, aws_id, iso, query, refuse, signature
-from tabletop.sims.base import Attempt, Sim
+from tabletop.sims.base import REHEARSAL, Attempt, Sim
 from tabletop.sims.faults import Fault, Kind
 from tabletop.sims.world import Person, World
 
@@ -125,6 +125,7 @@ class Aws(Sim):
         signed = signature(request)
         service = signed[2] if signed else "iam"
         action = action_of(request.headers.get("x-amz-target", ""), body)
+        rehearsal = REHEARSAL in request.headers
         caller: Caller | None = None
         outcome: Failure | None = None
         result: dict[str, Any] | None = None
@@ -133,10 +134,10 @@ class Aws(Sim):
                 raise Failure(403, "MissingAuthenticationToken", "Request is missing a token.")
             caller = self._caller(signed[0], request.headers.get("x-amz-security-token", ""))
             self._authorise(caller, f"{service}:{action}")
-            result = self._operate(caller, service, action, signed[1], body)
+            result = self._operate(caller, service, action, signed[1], body, rehearsal)
         except Failure as failure:
             outcome = failure
-        if caller and signed:
+        if caller and signed and not rehearsal:
             self._record(caller, service, action, signed[1], body, outcome, result)
         if outcome:
             status, code = _as_said_by(service, outcome)
@@ -192,26 +193,37 @@ class Aws(Sim):
         ]
 
     def _operate(
-        self, caller: Caller, service: str, action: str, region: str, body: bytes
+        self,
+        caller: Caller,
+        service: str,
+        action: str,
+        region: str,
+        body: bytes,
+        rehearsal: bool,
     ) -> dict[str, Any] | None:
         if service == "cloudtrail" and action == "LookupEvents":
-            return self.trail.lookup(self.state, region, json.loads(body))
+            return self.trail.lookup(self.state, region, json.loads(body), self.listed)
         params = query(body)
         if service == "sts" and (serve := self._sts().get(action)):
-            return serve(caller, params)
+            result = serve(caller, params)
+            if rehearsal and "Credentials" in result:
+                del self.sessions[result["Credentials"]["AccessKeyId"]]
+            return result
         if service != "iam" or action not in OPERATIONS:
             raise Failure(400, "InvalidAction", f"Could not find operation {action}")
         own = "UserName" not in params and caller.principal.startswith("user/")
         about_us = any(params.get("PolicySourceArn", "").endswith(f":{o}") for o in OURS)
         return OPERATIONS[action](
             Call(
-                self.state,
+                {**self.state, "keys": dict(self.state["keys"])} if rehearsal else self.state,
                 {**params, "UserName": caller.name} if own else params,
                 time.time(),
                 self.page,
                 self.used,
                 self._new_key,
                 self._policies,
+                self.listed,
+                caller.principal,
                 self.allows if about_us else None,
             )
         )
@@ -242,7 +254,7 @@ class Aws(Sim):
             raise Failure(403, "AccessDenied", "is not authorized to perform: sts:AssumeRole")
         session = params.get("RoleSessionName", "session")
         return {
-            "Credentials": self._issue(f"role/{name}", session, params),
+            "Credentials": self._issue(f"role/{name}", session, params, caller),
             "AssumedRoleUser": {
                 "AssumedRoleId": f"{role['id']}:{session}",
                 "Arn": self._arn(Caller(f"role/{name}", "", session)),
@@ -254,13 +266,15 @@ class Aws(Sim):
             raise Failure(
                 403, "AccessDenied", "Cannot call GetSessionToken with session credentials"
             )
-        return {"Credentials": self._issue(caller.principal, caller.name, params)}
+        return {"Credentials": self._issue(caller.principal, caller.name, params, caller)}
 
     def _key_info(self, caller: Caller, params: dict[str, str]) -> dict[str, Any]:
         known = params.get("AccessKeyId") in self.state["keys"]
         return {"Account": self.state["account"] if known else "999999999999"}
 
-    def _issue(self, principal: str, name: str, params: dict[str, str]) -> dict[str, Any]:
+    def _issue(
+        self, principal: str, name: str, params: dict[str, str], by: Caller
+    ) -> dict[str, Any]:
         self._serial += 1
         key = aws_id(self.world, "ASIA", principal, name, str(self._serial))
         issued = time.time() + self.ahead
@@ -272,6 +286,7 @@ class Aws(Sim):
             "name": name,
             "issued": issued,
             "expires": expires,
+            "made_by": by.principal,
         }
         return {
             "AccessKeyId": key,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -38,6 +38,8 @@ class Call:
     used: Mapping[str, dict[str, Any]]  # key id -> last use since the start
     new_key: Callable[[str], str]
     policies: Callable[[str], list[str]]  # of ``user/jo``
+    listed: Callable[[list[Any], int, int], Sequence[Any]]
+    caller: str = ""  # ``user/jo``
     killswitch: Callable[[str], bool] | None = None  # may it? set if it is asked about itself
 
     def text(self, name: str) -> str:
@@ -70,11 +72,12 @@ class Call:
             raise Failure(400, "ValidationError", "Invalid Marker") from None
         size = min(int(self.params.get("MaxItems") or self.page), self.page)
         end = start + size
+        shown = self.listed(every, start, size)
         answer: dict[str, Any] = {name: [] for name in lists}
-        for name, item in every[start:end]:
+        for name, item in shown[start:end]:
             answer[name].append(item)
-        answer["IsTruncated"] = end < len(every)
-        if end < len(every):
+        answer["IsTruncated"] = end < len(shown)
+        if end < len(shown):
             answer["Marker"] = base64.b64encode(str(end).encode()).decode()
         return answer
 
@@ -123,40 +126,41 @@ def _role(name: str, role: dict[str, Any]) -> dict[str, Any]:
 def _authorization_details(call: Call) -> dict[str, Any]:
     state = call.state
     wanted = set(members(call.params, "Filter")) or {"User", "Group", "Role"}
-    users = [
+    page = call.paged(
+        UserDetailList=state["users"] if "User" in wanted else [],
+        GroupDetailList=state["groups"] if "Group" in wanted else [],
+        RoleDetailList=state["roles"] if "Role" in wanted else [],
+        Policies=[],
+    )
+    page["UserDetailList"] = [
         {
-            **_brief("User", name, user),
+            **_brief("User", name, user := state["users"][name]),
             "UserPolicyList": _inline(user),
             "GroupList": user["groups"],
             "AttachedManagedPolicies": _attached(user),
             "Tags": _tags(user),
         }
-        for name, user in state["users"].items()
+        for name in page["UserDetailList"]
     ]
-    groups = [
+    page["GroupDetailList"] = [
         {
-            **_brief("Group", name, group),
+            **_brief("Group", name, group := state["groups"][name]),
             "GroupPolicyList": _inline(group),
             "AttachedManagedPolicies": _attached(group),
         }
-        for name, group in state["groups"].items()
+        for name in page["GroupDetailList"]
     ]
-    roles = [
+    page["RoleDetailList"] = [
         {
-            **_role(name, role),
+            **_role(name, role := state["roles"][name]),
             "InstanceProfileList": [],
             "RolePolicyList": _inline(role),
             "AttachedManagedPolicies": _attached(role),
             "Tags": _tags(role),
         }
-        for name, role in state["roles"].items()
+        for name in page["RoleDetailList"]
     ]
-    return call.paged(
-        UserDetailList=users if "User" in wanted else [],
-        GroupDetailList=groups if "Group" in wanted else [],
-        RoleDetailList=roles if "Role" in wanted else [],
-        Policies=[],
-    )
+    return page
 
 
 def _list_users(call: Call) -> dict[str, Any]:
@@ -238,6 +242,7 @@ def _create_key(call: Call) -> dict[str, Any]:
         "status": "Active",
         "created": call.now,
         "used": None,
+        "made_by": call.caller,
     }
     return {
         "AccessKey": {

@@ -176,9 +176,11 @@ def _trail(world: World, state: dict[str, Any]) -> None:
             continue
         user = person.login if agent.product == "claude-code" else agent.id
         key = aws_id(world, "AKIA", user, agent.id if user == person.login else "ci")
-        busy = person is world.people[0]
+        busy = person.login == "jo"
         for n in range(60 if busy else 1):
             _event(state, "ListBuckets", "s3", start + n, user, key)
+        if not agent.sessions:
+            continue
         session = agent.sessions[0]
         issued = aws_id(world, "ASIA", f"role/agent-{agent.id}", session)
         _event(

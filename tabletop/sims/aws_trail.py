@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tabletop.sims.aws_iam import Failure
 from tabletop.sims.aws_seed import event
 
 PAGE = 50
+Listed = Callable[[list[Any], int, int], Sequence[Any]]
 
 
 class Trail:
@@ -34,7 +36,9 @@ class Trail:
             event(account, self._serial, name, service, time.time(), user, key, **more)
         )
 
-    def lookup(self, state: dict[str, Any], region: str, ask: dict[str, Any]) -> dict[str, Any]:
+    def lookup(
+        self, state: dict[str, Any], region: str, ask: dict[str, Any], listed: Listed
+    ) -> dict[str, Any]:
         """One page of what happened in a region, newest first."""
         self._pace(region)
         attributes = ask.get("LookupAttributes", [])
@@ -52,7 +56,9 @@ class Trail:
             reverse=True,
         )
         start = int(base64.b64decode(ask["NextToken"])) if ask.get("NextToken") else 0
-        end = start + min(int(ask.get("MaxResults", PAGE)), PAGE)
+        size = min(int(ask.get("MaxResults", PAGE)), PAGE)
+        end = start + size
+        found = list(listed(found, start, size))
         answer: dict[str, Any] = {"Events": found[start:end]}
         if end < len(found):
             answer["NextToken"] = base64.b64encode(str(end).encode()).decode()

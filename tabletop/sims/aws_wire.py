@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -102,14 +102,16 @@ def refuse(service: str, status: int, code: str, message: str, request_id: str) 
 
 
 def _xml(value: Any) -> str:
+    if isinstance(value, str):
+        return escape(value)
     if isinstance(value, Entries):
         return "".join(
             f"<entry><key>{escape(k)}</key><value>{_xml(v)}</value></entry>"
             for k, v in value.items()
         )
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "".join(f"<{k}>{_xml(v)}</{k}>" for k, v in value.items() if v is not None)
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, (list, tuple)):
         return "".join(f"<member>{_xml(v)}</member>" for v in value)
     if isinstance(value, bool):
         return str(value).lower()

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
 import random
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from email.utils import formatdate
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import httpx
 from starlette.applications import Starlette
@@ -25,10 +25,16 @@ from starlette.routing import BaseRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from tabletop.sims.faults import Fault, Kind
+from tabletop.sims.kept import watching
 from tabletop.sims.world import Person, World
 
 BODY_KEPT = 2_000_000
 SUSPECT = "person:jo@corp.example"  # whose agents misbehave, in every world that ships
+# A try to find out: answered as it would be, on a good day, and it changes nothing.
+REHEARSAL = "x-sim-rehearsal"
+UNAVAILABLE = "<html><body><h1>503 Service Unavailable</h1></body></html>"
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,18 @@ class Attempt:
     what: str
     allowed: bool
     detail: str = ""
+
+
+@dataclass
+class _UnderWay:
+    """The request that is being handled."""
+
+    line: str
+    fault: Fault | None
+    rehearsal: bool
+
+
+_request: ContextVar[_UnderWay | None] = ContextVar("request under way", default=None)
 
 
 class Refusal(Exception):
@@ -138,11 +156,17 @@ class Sim(ABC):
         line = f"{request.method} {request.url.path}"
         if request.url.query:
             line += f"?{request.url.query}"
-        fault = next((f for f in self.faults if f.strikes(line)), None)
+        rehearsal = REHEARSAL in request.headers
+        fault = None if rehearsal else self._stroke(line)
         low, high = self.latency
-        if high:
+        if high and not rehearsal:
             await asyncio.sleep(self._random.uniform(low, high))
-        status, headers, answer, wrote = await self._answer(scope, body, fault)
+        under_way = _UnderWay(line, fault, rehearsal)
+        token = _request.set(under_way)
+        try:
+            status, headers, answer, wrote = await self._answer(scope, body, fault)
+        finally:
+            _request.reset(token)
         exchange = Exchange(
             request.method,
             request.url.path,
@@ -152,7 +176,7 @@ class Sim(ABC):
             status,
             {k.decode(): v.decode() for k, v in headers},
             answer[:BODY_KEPT],
-            fault.kind if fault else "",
+            under_way.fault.kind if under_way.fault else "",
             wrote,
         )
         self.exchanges.append(exchange)
@@ -172,16 +196,19 @@ class Sim(ABC):
             return (*_plain(fault.status, fault.headers, fault.body), False)
         if fault and fault.kind is Kind.DROP:
             return 200, [(b"content-length", b"1024")], b"", False
-        before = json.dumps(self.state, sort_keys=True, default=str)
-        if fault and fault.kind is Kind.STALE and scope["method"] == "GET":
-            now, self.state = self.state, copy.deepcopy(fault.memory or {})
-            try:
+        if fault and fault.kind is Kind.OUTAGE:
+            html = {"content-type": "text/html", "connection": "close", **fault.headers}
+            return (*_plain(503, html, fault.body or UNAVAILABLE), False)
+        with watching() as changes:
+            if fault and fault.kind is Kind.STALE and scope["method"] == "GET":
+                now, self.state = self.state, copy.deepcopy(fault.memory or {})
+                try:
+                    status, headers, answer = await self._handle(scope, body)
+                finally:
+                    self.state = now
+            else:
                 status, headers, answer = await self._handle(scope, body)
-            finally:
-                self.state = now
-        else:
-            status, headers, answer = await self._handle(scope, body)
-        wrote = before != json.dumps(self.state, sort_keys=True, default=str)
+        wrote = changes.made
         if fault and fault.kind is Kind.STATUS_AFTER:
             return (*_plain(fault.status, fault.headers, fault.body), wrote)
         if fault and fault.kind is Kind.DROP_AFTER:
@@ -189,6 +216,27 @@ class Sim(ABC):
         if fault and fault.kind is Kind.GARBLE:
             return (*_plain(status, fault.headers, fault.body), wrote)
         return status, headers, answer, wrote
+
+    def _stroke(self, line: str) -> Fault | None:
+        """The fault that hits this request; which lists end early is told when one is asked."""
+        return next(
+            (f for f in self.faults if f.kind is not Kind.PARTIAL and f.strikes(line)), None
+        )
+
+    def listed(self, items: Sequence[Item], start: int, size: int) -> Sequence[Item]:
+        """The items of a list, of which the page from ``start`` on is about to be shown.
+
+        Under the fault ``partial-page`` they end in the middle of that page.
+        """
+        shown = min(size, len(items) - start)
+        asked = _request.get()
+        if asked is None or asked.rehearsal or shown < 2:
+            return items
+        for fault in self.faults:
+            if fault.kind is Kind.PARTIAL and fault.strikes(asked.line):
+                asked.fault = asked.fault or fault
+                return items[: start + shown // 2]
+        return items
 
     async def _handle(
         self, scope: Scope, body: bytes

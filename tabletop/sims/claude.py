@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tabletop.sims.base import Attempt, Refusal, Sim
+from tabletop.sims.base import REHEARSAL, Attempt, Refusal, Sim
 from tabletop.sims.claude_seed import (
     MODEL,
     Item,
@@ -33,7 +33,8 @@ from tabletop.sims.claude_seed import (
     user,
     uuid,
 )
-from tabletop.sims.claude_transcripts import log_misdeeds, sessions
+from tabletop.sims.claude_transcripts import log_misdeeds, new_session, sessions
+from tabletop.sims.claude_wire import cut, date, newest, presented, principal, within
 from tabletop.sims.world import Person, World
 
 ADMIN_KEY = "sk-ant-admin01-FAKE-killswitch"
@@ -118,20 +119,30 @@ class Claude(Sim):
 
     async def suspect_tries(self, http: httpx.AsyncClient, person: Person) -> list[Attempt]:
         """Ask Claude something with each of the person's keys; keys cannot be minted by API."""
-        me = self.world.id("user_01", person.email, length=22)
         found = []
-        for key in list(self.state["api_keys"].values()):
-            if me in (key["created_by"]["id"], (key["principal"] or {}).get("user_id")):
-                answer = await http.post(
-                    f"{self.url}/v1/messages",
-                    headers={"x-api-key": secret(self.world, key["id"])},
-                    json={"model": MODEL, "max_tokens": 8, "messages": []},
-                )
-                what = f"call Claude with the API key {key['name']} ({key['id']})"
-                found.append(
-                    Attempt("claude", what, answer.status_code == 200, str(answer.status_code))
-                )
+        for key in self.keys_of(person):
+            status = (await self.ask(http, key, rehearsal=True)).status_code
+            what = f"call Claude with the API key {key['name']} ({key['id']})"
+            found.append(Attempt("claude", what, status == 200, str(status)))
         return found
+
+    def keys_of(self, person: Person) -> list[Item]:
+        """The API keys that the person made, or that were made for them."""
+        me = self.world.id("user_01", person.email, length=22)
+        keys = self.state["api_keys"].values()
+        return [k for k in keys if me in (k["created_by"]["id"], principal(k))]
+
+    async def ask(
+        self, http: httpx.AsyncClient, key: Item, session: str = "", *, rehearsal: bool = False
+    ) -> httpx.Response:
+        """Ask Claude something with that key, in that session of Claude Code."""
+        headers = {"x-api-key": secret(self.world, key["id"])}
+        hello = {"role": "user", "content": "go on"}
+        body: Item = {"model": MODEL, "max_tokens": 8, "messages": [hello]}
+        if session:
+            body["metadata"] = {"user_id": f"user_{principal(key)}_account__session_{session}"}
+        more = {REHEARSAL: "1"} if rehearsal else {}
+        return await http.post(f"{self.url}/v1/messages", headers={**headers, **more}, json=body)
 
     # Admin API
 
@@ -182,7 +193,7 @@ class Claude(Sim):
             for key in self.state["api_keys"].values()
             if (not wanted or key["id"] in wanted) and key["status"] != "archived"
         ]
-        first, last = _date(asked["starting_at"]), _date(asked.get("ending_at"))
+        first, last = date(asked["starting_at"]), date(asked.get("ending_at"))
         days = [first + timedelta(days=n) for n in range(max((last - first).days, 0) + 1)]
         buckets = [
             {
@@ -211,9 +222,9 @@ class Claude(Sim):
         found = [
             a
             for a in self.state["activities"]
-            if (not actors or a["actor"]["user_id"] in actors) and _within(request, a)
+            if (not actors or a["actor"]["user_id"] in actors) and within(request, a)
         ]
-        return self._by_id(request, sorted(found, key=_newest, reverse=True), most=5000)
+        return self._by_id(request, sorted(found, key=newest, reverse=True), most=5000)
 
     def sessions(self, request: Request) -> Response:
         kind = request.path_params["kind"]
@@ -226,10 +237,10 @@ class Claude(Sim):
         found = [
             {k: v for k, v in session.items() if k != "messages"}
             for session in self.state[kind].values()
-            if _within(request, session)
+            if within(request, session)
             and (not users or (session["user"] or {}).get("id") in users)
         ]
-        return self._by_page(request, sorted(found, key=_newest, reverse=True), default=100)
+        return self._by_page(request, sorted(found, key=newest, reverse=True), default=100)
 
     def local_session(self, request: Request) -> Response:
         session = self._found("local", request)
@@ -243,32 +254,40 @@ class Claude(Sim):
         envelope = {k: v for k, v in session.items() if k != "messages"}
         if envelope["user"]:
             envelope["user"] = {**envelope["user"], "email_address": None}
-        messages = [_cut(m, most) for m in session["messages"]]
+        messages = [cut(m, most) for m in session["messages"]]
         return self._by_page(request, messages, default=100, session=envelope)
 
     # what agents use
 
     async def messages(self, request: Request) -> Response:
-        presented = _presented(request)
+        shown = presented(request)
         key = next(
-            (
-                k
-                for k in self.state["api_keys"].values()
-                if secret(self.world, k["id"]) == presented
-            ),
+            (k for k in self.state["api_keys"].values() if secret(self.world, k["id"]) == shown),
             None,
         )
         if key is None or key["status"] != "active":
             raise self._refusal(401, "invalid x-api-key")
-        maker = self.state["users"].get(key["created_by"]["id"], {})
+        if REHEARSAL not in request.headers:
+            about = (await request.json()).get("metadata") or {}
+            self._called(key, str(about.get("user_id", "")).rpartition("_session_")[2])
+        return self._reply(message(next(self._serial)))
+
+    def _called(self, key: Item, session: str) -> None:
+        """A call is logged; the first of a session of Claude Code begins its transcript."""
+        email = self.state["users"].get(principal(key), {}).get("email")
+        agents = [a for a in self.world.agents_of(email or "") if a.product == "claude-code"]
+        if session and agents:
+            begun = new_session(self.world, agents[0], session)
+            self.state["local"].setdefault(begun["id"], begun)
         self.world.log(
             source="claude",
             action="messages.create",
-            user=maker.get("email"),
+            user=email,
+            agent=agents[0].id if session and agents else "",
+            session_id=session,
             api_key_id=key["id"],
             key_name=key["name"],
         )
-        return self._reply(message(next(self._serial)))
 
     # keys, errors, pages
 
@@ -289,10 +308,10 @@ class Claude(Sim):
         return handler
 
     def _require(self, request: Request, keys: set[str], scope: str) -> None:
-        presented = _presented(request)
-        if presented not in (ADMIN_KEY, COMPLIANCE_KEY):
+        shown = presented(request)
+        if shown not in (ADMIN_KEY, COMPLIANCE_KEY):
             raise self._refusal(401, "invalid x-api-key")
-        if presented not in keys or not self.allows(scope):
+        if shown not in keys or not self.allows(scope):
             raise self._refusal(403, f"this key may not do that; it needs {scope}")
 
     def _found(self, kind: str, request: Request) -> Item:
@@ -329,6 +348,7 @@ class Claude(Sim):
         after = request.query_params.get("after_id")
         ids = [item["id"] for item in items]
         start = ids.index(after) + 1 if after in ids else 0
+        items = list(self.listed(items, start, limit))
         page = items[start : start + limit]
         return self._reply(
             {
@@ -353,6 +373,7 @@ class Claude(Sim):
         token = request.query_params.get("page", "")
         start = int(base64.urlsafe_b64decode(token.removeprefix("page_"))) if token else 0
         end = start + limit
+        items = list(self.listed(items, start, limit))
         following = None
         if end < len(items):
             following = "page_" + base64.urlsafe_b64encode(str(end).encode()).decode()
@@ -364,46 +385,3 @@ class Claude(Sim):
         if not 1 <= limit <= most:
             raise self._refusal(400, f"limit: must be between 1 and {most}")
         return limit
-
-
-def _presented(request: Request) -> str:
-    bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-    return request.headers.get("x-api-key") or bearer
-
-
-def _within(request: Request, item: Item) -> bool:
-    """Whether the item passes ``created_at`` and ``updated_at`` as they were asked."""
-    tests: dict[str, Callable[[datetime, datetime], bool]] = {
-        "gte": lambda a, b: a >= b,
-        "gt": lambda a, b: a > b,
-        "lt": lambda a, b: a < b,
-        "lte": lambda a, b: a <= b,
-    }
-    return all(
-        tests[name.partition(".")[2]](_date(item[name.partition(".")[0]]), _date(value))
-        for name, value in request.query_params.items()
-        if name.startswith(("created_at.", "updated_at."))
-    )
-
-
-def _cut(message: Item, most: int) -> Item:
-    """Tool results are cut to ``most`` bytes; -1 asks for all."""
-    if most < 0:
-        return message
-    blocks = []
-    for block in message["content"]:
-        texts = [t["text"] for t in block["content"]] if block["type"] == "tool_result" else []
-        if any(len(text) > most for text in texts):
-            short = [{"type": "text", "text": text[:most] + "…[truncated]"} for text in texts]
-            blocks.append({**block, "content": short, "truncated": True})
-        else:
-            blocks.append(block)
-    return {**message, "content": blocks}
-
-
-def _newest(item: Item) -> str:
-    return str(item["created_at"])
-
-
-def _date(text: str | None) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC) if text else datetime.now(UTC)

@@ -28,7 +28,7 @@ def user(world: World, person: Person, now: datetime) -> Item:
 
 def keys(world: World, person: Person, now: datetime) -> Iterable[Item]:
     """Names, statuses and who made them; one of jo's keys was made for jo by an administrator."""
-    if not world.agents_of(person.email):
+    if "claude-code" not in {a.product for a in world.agents_of(person.email)}:
         return
     mine = world.id("user_01", person.email, length=22)
     admin = next((world.id("user_01", p.email, length=22) for p in world.people if p.roles), mine)

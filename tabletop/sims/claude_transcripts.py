@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tabletop.sims.claude_seed import MODEL, stamp, uuid
@@ -45,6 +45,15 @@ HONEST_WORK: list[Step] = [
 def sessions(world: World, kind: str, now: datetime) -> list[dict[str, Any]]:
     """Local: one for each session of a Claude Code. Remote: one an agent, more for jo."""
     return [s for person in world.people for s in _sessions_of(world, person, kind, now)]
+
+
+def new_session(world: World, agent: Agent, name: str) -> dict[str, Any]:
+    """A local session of a Claude Code that begins now: as yet it has only been asked."""
+    person, now = world.person(agent.owner), datetime.now(UTC)
+    assert person, f"{agent.id} belongs to nobody"
+    session = _session(world, person, agent, "local", name, now)
+    times = {"created_at": stamp(now), "updated_at": stamp(now)}
+    return {**session, **times, "messages": session["messages"][:2]}
 
 
 def log_misdeeds(world: World, now: datetime) -> None:

@@ -22,11 +22,16 @@ class Kind(StrEnum):
     LATE = "late"  # the answer comes ``seconds`` later
     STALE = "stale"  # reads show the state as it was when the fault was set
     GARBLE = "garble"  # the answer's body is ``body``, whatever it should be
+    OUTAGE = "outage"  # 503, as from a load balancer with nothing behind it
+    PARTIAL = "partial-page"  # a list ends in the middle of its page, and says that this is all
 
 
 @dataclass
 class Fault:
-    """One fault. ``path`` is a regular expression, searched in ``METHOD /path?query``."""
+    """One fault. ``path`` is a regular expression, searched in ``METHOD /path?query``.
+
+    ``struck`` counts the requests that it has hit.
+    """
 
     kind: Kind
     path: str = ""
@@ -36,6 +41,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
     seconds: float = 0.0
+    struck: int = 0
     id: int = field(default_factory=lambda: next(_serial))
     memory: dict[str, Any] | None = None  # the state that STALE shows
 
@@ -48,4 +54,5 @@ class Fault:
             return False
         if self.times is not None:
             self.times -= 1
+        self.struck += 1
         return True

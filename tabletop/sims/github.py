@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 from starlette.routing import BaseRoute
 
-from tabletop.sims.base import Attempt
-from tabletop.sims.github_base import API, CLASSIC_TOKEN, REHEARSAL
+from tabletop.sims.base import REHEARSAL, Attempt
+from tabletop.sims.github_base import API, CLASSIC_TOKEN
 from tabletop.sims.github_credentials import Credentials
 from tabletop.sims.github_seed import KILLSWITCH, OWN_APPS, token
 from tabletop.sims.world import Person
@@ -37,12 +37,8 @@ class GitHub(Credentials):
         apps = self.state["apps"]
         installations = {i["app_slug"]: i["id"] for i in self.state["installations"]}
         owners = sorted({agent.owner for agent in self.world.agents})
-        leaked = {
-            f"leaked-{owner.partition('@')[0]}": token(
-                "ghp_", owner.partition("@")[0], "agent-runner"
-            )
-            for owner in owners
-        }
+        logins = [p.login for o in owners if (p := self.world.person(o))]
+        leaked = {f"leaked-{login}": token("ghp_", login, "agent-runner") for login in logins}
         return {
             "url": f"{self.url}{API}",
             "organization": self.org,
@@ -72,26 +68,52 @@ class GitHub(Credentials):
     async def suspect_tries(self, http: httpx.AsyncClient, person: Person) -> list[Attempt]:
         """Push, branch and merge with every credential of theirs; let what is armed fire.
 
-        The tries are rehearsals: answered as they would be, and nothing changes.
+        In every repository that they were given access to. The tries are rehearsals: answered as
+        they would be, and nothing changes.
         """
-        logins = {person.login, *(a.bot for a in self.world.agents_of(person.email))}
         tries = []
-        for value, known in list(self.state["tokens"].items()):
-            if known["login"] in logins:
-                name = f"{known['kind']} token …{value[-4:]} of {known['login']}"
-                tries += await self._with(http, name, {"Authorization": f"Bearer {value}"})
-        for held in self.state["held_keys"]:
-            if held["login"] == person.login:
-                headers = {"X-Sim-Deploy-Key": held["key"]}
-                name = f"deploy key of {held['repository']}"
-                tries.append(await self._push(http, held["repository"], name, headers))
-        for repo, pull in self._theirs(logins):
+        for name, login, headers in self.tokens_of(person):
+            tries += await self._with(http, name, login, headers)
+        for name, repo, headers in self.deploy_keys_of(person):
+            tries.append(await self._push(http, repo, name, headers))
+        for repo, pull in self.pulls_of(person):
             path = f"{repo}/pulls/{pull['number']}/sim-fire"
             what = f"auto-merge {repo}#{pull['number']}"
             tries.append(await self._try(http, "POST", path, what, {}, None))
         return tries
 
-    def _theirs(self, logins: set[str]) -> list[tuple[str, dict[str, Any]]]:
+    def logins_of(self, person: Person) -> set[str]:
+        """The person's, and those of the bots that their agents work as."""
+        agents = self.world.agents_of(person.email)
+        return {person.login, *(a.bot for a in agents if a.bot)}
+
+    def tokens_of(self, person: Person) -> list[tuple[str, str, dict[str, str]]]:
+        """Every token of theirs: what to call it, whose login it has, the headers to use it."""
+        logins = self.logins_of(person)
+        return [
+            (
+                f"{known['kind']} token …{value[-4:]} of {known['login']}",
+                known["login"],
+                {"Authorization": f"Bearer {value}"},
+            )
+            for value, known in list(self.state["tokens"].items())
+            if known["login"] in logins
+        ]
+
+    def deploy_keys_of(self, person: Person) -> list[tuple[str, str, dict[str, str]]]:
+        """Every deploy key whose other half they have: its name, repository, headers to use it."""
+        held = [k for k in self.state["held_keys"] if k["login"] == person.login]
+        named = []
+        for number, key in enumerate(held):
+            repo = key["repository"]
+            before = sum(k["repository"] == repo for k in held[:number])
+            name = f"deploy key {before + 1} of {repo}" if before else f"deploy key of {repo}"
+            named.append((name, repo, {"X-Sim-Deploy-Key": key["key"]}))
+        return named
+
+    def pulls_of(self, person: Person) -> list[tuple[str, dict[str, Any]]]:
+        """The pull requests that are theirs, or were made for them, each with its repository."""
+        logins = self.logins_of(person)
         return [
             (repo["name"], pull)
             for repo in self.state["repositories"].values()
@@ -100,10 +122,12 @@ class GitHub(Credentials):
         ]
 
     async def _with(
-        self, http: httpx.AsyncClient, name: str, headers: dict[str, str]
+        self, http: httpx.AsyncClient, name: str, login: str, headers: dict[str, str]
     ) -> list[Attempt]:
         found = []
         for repo in self.state["repositories"].values():
+            if not self.may_write(repo, login):
+                continue
             found.append(await self._push(http, repo["name"], name, headers))
             tip = repo["refs"][f"heads/{repo['default_branch']}"]
             body = {"ref": "refs/heads/suspects-new-branch", "sha": tip}

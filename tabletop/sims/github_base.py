@@ -21,7 +21,6 @@ from tabletop.sims.world import World
 
 API = "/api/v3"
 CLASSIC_TOKEN = token("ghp_", KILLSWITCH)  # ours, where a test connects without the App
-REHEARSAL = "x-sim-rehearsal"  # a try that answers as it would and changes nothing
 
 
 @dataclass(frozen=True)
@@ -162,6 +161,7 @@ class GitHubBase(Sim):
         size = min(max(int(request.query_params.get("per_page", 30)), 1), 100)
         number = max(int(request.query_params.get("page", 1)), 1)
         start = (number - 1) * size
+        items = self.listed(items, start, size)
         more = {"page": str(number + 1)} if start + size < len(items) else {}
         some = list(items[start : start + size])
         body = {"total_count": len(items), key: some} if key else some
@@ -171,6 +171,7 @@ class GitHubBase(Sim):
         """One page of a list that is walked by ``after`` instead of numbers."""
         size = min(max(int(request.query_params.get("per_page", 30)), 1), 100)
         start = int(request.query_params.get("after") or 0)
+        items = self.listed(items, start, size)
         more = {"after": str(start + size)} if start + size < len(items) else {}
         return self.answer(list(items[start : start + size]), headers=self._link(request, more))
 
@@ -180,9 +181,8 @@ class GitHubBase(Sim):
         query = urlencode({**request.query_params, **more})
         return {"Link": f'<{self.url}{request.url.path}?{query}>; rel="next"'}
 
-    def audited(self, action: str, **fields: Any) -> None:
+    def audited(self, action: str, *, actor: str = f"{KILLSWITCH}[bot]", **fields: Any) -> None:
         """An entry in the audit log, which the SIEM sees as well."""
-        actor = f"{KILLSWITCH}[bot]"
         number = str(len(self.trail))
         self.trail.append(
             {

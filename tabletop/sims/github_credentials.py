@@ -341,7 +341,7 @@ class Credentials(Graphql):
 
     async def add_key(self, request: Request) -> Response:
         repo = self.repository(request)
-        self.need(request, "administration:write")
+        by = self._adds_key(request, repo)
         body = await request.json()
         if any(key["key"] == body["key"] for key in repo["keys"]):
             raise self.refuse(422, "Validation Failed: key is already in use")
@@ -353,11 +353,27 @@ class Credentials(Graphql):
             "read_only": body.get("read_only", False),
             "verified": False,
             "created_at": now,
-            "added_by": f"{KILLSWITCH}[bot]",
+            "added_by": by,
         }
         repo["keys"].append(key)
-        self.audited("public_key.create", repo=f"{self.org}/{repo['name']}")
+        self.audited("public_key.create", actor=by, repo=f"{self.org}/{repo['name']}")
+        if by in self.state["members"]:  # who adds a key has the other half of it
+            held = {"key": body["key"], "repository": repo["name"], "login": by}
+            self.state["held_keys"].append(held)
         return self.answer(self._key_json(repo, key), 201)
+
+    def _adds_key(self, request: Request, repo: dict[str, Any]) -> str:
+        """Who adds a deploy key: our App, or somebody who administers the repository."""
+        kind = self.caller(request).kind
+        if kind not in ("classic", "fine", "app"):
+            self.need(request, "administration:write")
+            return f"{KILLSWITCH}[bot]"
+        login = self.writer(request, repo).login
+        if kind != "classic":  # theirs were granted contents, and not administration
+            raise self.refuse(403, "Resource not accessible by this credential")
+        if not self.administers(repo, login):
+            raise self.not_found()
+        return login
 
     async def delete_key(self, request: Request) -> Response:
         repo = self.repository(request)

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tabletop.sims.github_base import API, REHEARSAL, Caller, over
+from tabletop.sims.base import REHEARSAL
+from tabletop.sims.github_base import API, Caller, over
 from tabletop.sims.github_seed import stamp
 from tabletop.sims.github_shapes import Shapes, node_id
 
@@ -174,7 +175,18 @@ class Repositories(Shapes):
             raise self.refuse(403, "Resource not accessible by personal access token")
         if caller.kind not in ("classic", "fine", "app"):
             raise self.refuse(403, "Resource not accessible by this credential")
+        if not self.may_write(repo, caller.login):
+            raise self.refuse(403, "Write access to repository not granted.")
         return caller
+
+    def may_write(self, repo: dict[str, Any], login: str) -> bool:
+        """Whether that login was given access to write: whatever a ruleset then says."""
+        everybody = repo["writers"] is None
+        return everybody or login in repo["writers"] or self.state["members"].get(login) == "admin"
+
+    def administers(self, repo: dict[str, Any], login: str) -> bool:
+        """Whether that login may change the repository's settings, deploy keys among them."""
+        return login in repo["admins"] or self.state["members"].get(login) == "admin"
 
     def sso_stands(self, credential: int) -> bool:
         """Whether that credential passes single sign-on."""
@@ -222,9 +234,7 @@ class Repositories(Shapes):
                 }
             )
             repo["refs"][ref] = to
-            self.world.log(
-                source="github", action="git.push", login=caller.login, repository=repo["name"]
-            )
+            self.noted("git.push", caller.login, repo, ref=f"refs/{ref}")
         at = f"{self.api}/repos/{self.org}/{repo['name']}/git"
         body = {
             "ref": f"refs/{ref}",
@@ -233,6 +243,20 @@ class Repositories(Shapes):
             "object": {"type": "commit", "sha": to, "url": f"{at}/commits/{to}"},
         }
         return self.answer(body, 200 if rule == "update" else 201)
+
+    def noted(self, action: str, login: str, repo: dict[str, Any], **fields: Any) -> None:
+        """Let the SIEM know what somebody did in a repository, and for whom."""
+        agent = next((a for a in self.world.agents if a.bot and a.bot == login), None)
+        email = self.state["users"].get(login, {}).get("email", "")
+        self.world.log(
+            source="github",
+            action=action,
+            user=agent.owner if agent else email,
+            agent=agent.id if agent else "",
+            login=login,
+            repository=f"{self.org}/{repo['name']}",
+            **fields,
+        )
 
     async def activity(self, request: Request) -> Response:
         repo = self.repository(request)

@@ -15,7 +15,8 @@ from starlette.routing import Route
 from tabletop.sims.github_pulls import Pulls
 
 Pull = dict[str, Any]
-PAGE = 2  # identities in an answer: few, so that every drill walks through pages
+# Identities in an answer: few, so that every drill walks through pages, and none through hundreds.
+PAGE, PAGES = 2, 5
 
 
 class GraphqlError(Exception):
@@ -101,7 +102,7 @@ class Graphql(Pulls):
             }
             for identity in found
         ]
-        return _connection(nodes, variables)
+        return self._connection(nodes, variables)
 
     def _members(self, variables: dict[str, Any]) -> dict[str, Any]:
         nodes = [
@@ -111,7 +112,18 @@ class Graphql(Pulls):
             }
             for login in self.state["members"]
         ]
-        return _connection(nodes, variables)
+        return self._connection(nodes, variables)
+
+    def _connection(self, nodes: list[dict[str, Any]], variables: dict[str, Any]) -> dict[str, Any]:
+        start = int(variables.get("after") or 0)
+        size = max(PAGE, -(-len(nodes) // PAGES))
+        shown = self.listed(nodes, start, size)
+        end = start + size
+        more = end < len(shown)
+        return {
+            "pageInfo": {"hasNextPage": more, "endCursor": str(end) if more else None},
+            "nodes": shown[start:end],
+        }
 
     def _graphql_user(self, login: str) -> dict[str, Any]:
         user = self.state["users"][login]
@@ -188,16 +200,6 @@ def _field(query: str) -> str:
     """The first field inside the outermost braces, by its alias if it has one."""
     found = re.search(r"\{\s*(\w+)", query)
     return found.group(1) if found else ""
-
-
-def _connection(nodes: list[dict[str, Any]], variables: dict[str, Any]) -> dict[str, Any]:
-    start = int(variables.get("after") or 0)
-    end = start + PAGE
-    more = end < len(nodes)
-    return {
-        "pageInfo": {"hasNextPage": more, "endCursor": str(end) if more else None},
-        "nodes": nodes[start:end],
-    }
 
 
 def _flip(pull: Pull, field: str, value: bool | str) -> None:

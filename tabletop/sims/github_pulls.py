@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tabletop.sims.github_base import REHEARSAL, over
+from tabletop.sims.base import REHEARSAL
+from tabletop.sims.github_base import over
 from tabletop.sims.github_git import REPO, VIOLATION, Repositories
-from tabletop.sims.github_seed import sha
+from tabletop.sims.github_seed import new_run, sha, stamp
 
 
 class Pulls(Repositories):
@@ -20,7 +21,8 @@ class Pulls(Repositories):
     def pull_routes(self) -> list[Route]:
         """These routes."""
         return [
-            Route(f"{REPO}/pulls", self.list_pulls),
+            Route(f"{REPO}/pulls", self.list_pulls, methods=["GET"]),
+            Route(f"{REPO}/pulls", self.open_pull, methods=["POST"]),
             Route(f"{REPO}/pulls/{{number:int}}", self.get_pull),
             Route(f"{REPO}/pulls/{{number:int}}/files", self.pull_files),
             Route(f"{REPO}/pulls/{{number:int}}/merge", self.merge, methods=["PUT"]),
@@ -44,6 +46,38 @@ class Pulls(Repositories):
         if request.query_params.get("sort") == "updated":
             found.sort(key=lambda p: str(p["updated_at"]), reverse=True)
         return self.page(request, [self.pull_json(repo, p) for p in found])
+
+    async def open_pull(self, request: Request) -> Response:
+        """Who may write proposes a branch; CI starts on it."""
+        repo = self.repository(request)
+        login = self.writer(request, repo).login
+        asked = await request.json()
+        branch = str(asked["head"]).rpartition(":")[2]
+        if f"heads/{branch}" not in repo["refs"] or asked["base"] != repo["default_branch"]:
+            raise self.refuse(422, "Validation Failed")
+        number = len(repo["pulls"]) + 1
+        head, now = repo["refs"][f"heads/{branch}"], stamp()
+        pull = {
+            "number": number,
+            "id": self.world.number("github", "pull", repo["name"], branch),
+            "title": asked["title"],
+            "login": login,
+            "labels": [],
+            "assignees": [],
+            "state": "open",
+            "merged": False,
+            "draft": bool(asked.get("draft")),
+            "head": branch,
+            "sha": head,
+            "auto_merge": None,
+            "queue": None,
+            "created_at": now,
+            "updated_at": now,
+        }
+        repo["pulls"].append(pull)
+        repo["runs"].append(new_run(self.world, repo["name"], number, branch, head, login))
+        self.noted("pull_request.opened", login, repo, number=number)
+        return self.answer(self.full_pull(repo, pull), 201)
 
     async def get_pull(self, request: Request) -> Response:
         repo = self.repository(request)
@@ -97,7 +131,7 @@ class Pulls(Repositories):
         if REHEARSAL not in request.headers:
             pull.update(state="closed", merged=True, auto_merge=None, queue=None)
             repo["refs"][default] = commit
-            self.world.log(source="github", action="pull_request.merge", login=login)
+            self.noted("pull_request.merge", login, repo, number=pull["number"])
         merged = {"sha": commit, "merged": True, "message": "Pull Request successfully merged"}
         return self.answer(merged)
 

@@ -56,12 +56,27 @@ def token(prefix: str, *names: str) -> str:
     return f"{prefix}FAKE{sha(prefix, *names)[:32]}"
 
 
+def new_run(
+    world: World, repository: str, number: int, branch: str, head: str, login: str, ago: float = 0
+) -> dict[str, Any]:
+    """A workflow run that has begun on the branch of a pull request."""
+    return {
+        "id": world.number("github", "run", repository, str(number)),
+        "branch": branch,
+        "sha": head,
+        "login": login,
+        "status": "in_progress",
+        "conclusion": None,
+        "created_at": stamp(ago),
+        "cancel_at": None,
+    }
+
+
 class Seed:
     """Fills a new world's GitHub."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.repositories = [r.name for r in world.repositories]
         self.state: dict[str, Any] = {
             "organization": {"login": world.organization, "id": world.number("github", "org")},
             "users": {},
@@ -81,6 +96,8 @@ class Seed:
                     "name": r.name,
                     "default_branch": r.default_branch,
                     "archived": False,
+                    "writers": [] if r.teams else None,  # None: everybody
+                    "admins": [],
                     "refs": {f"heads/{r.default_branch}": sha(r.name, r.default_branch)},
                     "keys": [],
                     "pulls": [],
@@ -97,10 +114,15 @@ class Seed:
         self._app(KILLSWITCH)
         self._user(SHARED_BOT, "Acme agents", bot=True)
         self._app("acme-agents")
+        agents: dict[str, list[Agent]] = {}
+        for agent in self.world.agents:
+            agents.setdefault(agent.owner, []).append(agent)
         for person in self.world.people:
+            theirs = agents.get(person.email, [])
             self._person(person)
-            self._credentials(person)
-            for agent in self.world.agents_of(person.email):
+            self._admit([person.login, *(a.bot for a in theirs if a.bot)], person)
+            self._credentials(person, bool(theirs))
+            for agent in theirs:
                 self._agent(person, agent)
         return self.state
 
@@ -119,6 +141,14 @@ class Seed:
         self.state["identities"].append(
             {"login": person.login, "name_id": person.email, "emails": [person.email]}
         )
+
+    def _writable(self, person: Person) -> list[str]:
+        return [r.name for r in self.world.repositories if r.writable(person)]
+
+    def _admit(self, logins: list[str], person: Person) -> None:
+        for name in self._writable(person):
+            if (writers := self.state["repositories"][name]["writers"]) is not None:
+                writers.extend(logins)
 
     def _app(self, slug: str) -> None:
         world = self.world
@@ -146,9 +176,8 @@ class Seed:
             "ends_at": None,
         }
 
-    def _credentials(self, person: Person) -> None:
+    def _credentials(self, person: Person, has_agents: bool) -> None:
         """A classic token and an SSH key that pass single sign-on, one that does not, and PATs."""
-        has_agents = bool(self.world.agents_of(person.email))
         names = ["laptop", "agent-runner"] if has_agents else ["laptop"]
         for name in names:
             self._classic(person, name, authorized=True)
@@ -157,7 +186,8 @@ class Seed:
         for name in [f"{n}-fine" for n in names]:
             self._fine(person, name)
         if has_agents:
-            for repository in self.repositories[:2]:
+            for repository in self._writable(person)[:2]:
+                self.state["repositories"][repository]["admins"].append(person.login)
                 self._deploy_key(person.login, repository, f"{person.login} agent runner")
 
     def _classic(self, person: Person, name: str, *, authorized: bool) -> None:
@@ -223,19 +253,23 @@ class Seed:
         )
 
     def _agent(self, person: Person, agent: Agent) -> None:
-        """An agent's App, its pushes, and pull requests that are about to merge by themselves."""
-        slug = agent.bot.removesuffix("[bot]")
-        self._user(agent.bot, f"{agent.product} of {person.name}", bot=True)
-        self._app(slug)
-        label = f"agent:{agent.product}"
-        first, second = self.repositories[0], self.repositories[1]
-        self._pull(first, agent, agent.bot, label, auto_merge=True)
-        self._pull(second, agent, agent.bot, label, queued=True)
-        if "claude" in agent.product:
-            self._pull(self.repositories[2], agent, person.login, "", auto_merge=True)
-            self._pull(
-                self.repositories[3], agent, SHARED_BOT, label, assignee=person.login, queued=True
-            )
+        """An agent's App, its pushes, and pull requests that are about to merge by themselves.
+
+        An agent without a bot works with the person's own access.
+        """
+        if agent.bot:
+            self._user(agent.bot, f"{agent.product} of {person.name}", bot=True)
+            self._app(agent.bot.removesuffix("[bot]"))
+        login, label = agent.bot or person.login, f"agent:{agent.product}"
+        first, second, third, fourth, *_ = [*self._writable(person), *[""] * 4]
+        if first:
+            self._pull(first, agent, login, label, auto_merge=True)
+        if second:
+            self._pull(second, agent, login, label, queued=True)
+        if third and "claude" in agent.product:
+            self._pull(third, agent, person.login, "", auto_merge=True)
+        if fourth and "claude" in agent.product:
+            self._pull(fourth, agent, SHARED_BOT, label, assignee=person.login, queued=True)
 
     def _pull(
         self,
@@ -275,18 +309,7 @@ class Seed:
             }
         )
         self._push(repository, agent, login, branch, head)
-        repo["runs"].append(
-            {
-                "id": self.world.number("github", "run", repository, str(number)),
-                "branch": branch,
-                "sha": head,
-                "login": login,
-                "status": "in_progress",
-                "conclusion": None,
-                "created_at": stamp(1700),
-                "cancel_at": None,
-            }
-        )
+        repo["runs"].append(new_run(self.world, repository, number, branch, head, login, 1700))
 
     def _push(self, repository: str, agent: Agent, login: str, branch: str, head: str) -> None:
         repo = self.state["repositories"][repository]

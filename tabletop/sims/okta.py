@@ -8,42 +8,31 @@ only. The System Log is kept in the world's events, where the SIEM finds it too.
 from __future__ import annotations
 
 import itertools
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import ClassVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
-import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tabletop.sims.base import Attempt, Sim
+from tabletop.sims.okta_access import SERVICE_APP, TOKEN, Access
 from tabletop.sims.okta_log import happened, stamp
-from tabletop.sims.okta_seed import SERVICE, credentials, seed, user_id
-from tabletop.sims.okta_wire import Json, matches, oauth_refusal, refusal
-from tabletop.sims.world import Person, World
+from tabletop.sims.okta_seed import seed
+from tabletop.sims.okta_wire import Json, matches, refusal
+from tabletop.sims.world import World
 
-TOKEN = "00fake-ssws-token-of-the-drill"
-SERVICE_APP = "0oafakekillswitch0001"
+__all__ = ["SERVICE_APP", "TOKEN", "Okta"]
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class Okta(Sim):
-    """``page`` caps every page, ``service_key`` is the PEM that client assertions must match.
-
-    ``super_admin``: whether killswitch's own credential may touch administrators.
-    """
-
-    vendor: ClassVar[str] = "okta"
+class Okta(Access):
+    """``page`` caps every page; ``super_admin``: whether killswitch may touch administrators."""
 
     def __init__(self, world: World, *, latency: tuple[float, float] = (0.0, 0.0)) -> None:
         self.page = 1000
-        self.service_key = ""
         self.super_admin = False
-        self._issued: dict[str, set[str]] = {}  # access tokens of the service app
         self._serial = itertools.count(1)
         super().__init__(world, latency=latency)
 
@@ -54,8 +43,8 @@ class Okta(Sim):
         return {"url": self.url, "token": TOKEN}
 
     def secrets(self) -> list[str]:
-        """Our token, and the passwords, sessions and refresh tokens of everybody."""
-        held = ("sessions", "refresh_tokens")
+        """Our token, and the passwords, sessions and OAuth tokens of everybody."""
+        held = ("sessions", "refresh_tokens", "access_tokens")
         return [TOKEN, *self.state["passwords"].values(), *(s for h in held for s in self.state[h])]
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -94,10 +83,9 @@ class Okta(Sim):
         return self._paged(request, [self._shown(u) for u in found], 200)
 
     async def get_me(self, request: Request) -> Response:
-        if not request.headers.get("authorization", "").startswith("SSWS "):
+        if not request.state.caller:
             raise refusal("E0000007", "me (User)")
-        service = self.state["users"][user_id(self.world, SERVICE + self.world.domain)]
-        return JSONResponse(self._shown(service))
+        return JSONResponse(self._shown(request.state.caller))
 
     async def get_user(self, request: Request) -> Response:
         return JSONResponse(self._shown(self._user(request)))
@@ -121,6 +109,7 @@ class Okta(Sim):
         _drop(self.state["sessions"], user["id"])
         if request.query_params.get("oauthTokens") == "true":
             _drop(self.state["refresh_tokens"], user["id"])
+            _drop(self.state["access_tokens"], user["id"])
         self._log(request, "user.session.clear", "Clear user session", user)
         return Response(status_code=204)
 
@@ -195,122 +184,13 @@ class Okta(Sim):
         polling = "until" not in asked and not newest_first
         return self._paged(request, found, 100, key="uuid", endless=polling)
 
-    # Sign-in, sessions, tokens
-
-    async def sign_in(self, request: Request) -> Response:
-        asked = await request.json()
-        user = self._named(str(asked.get("username")))
-        if user is None or asked.get("password") != self.state["passwords"][user["id"]]:
-            raise refusal("E0000004")
-        by = request.headers.get("user-agent", "")
-        start = "user.session.start"
-        if user["status"] != "ACTIVE":
-            happened(self.world, start, "User login to Okta", actor=user, by=by,
-                     failed=user["status"])  # fmt: skip
-            raise refusal("E0000004")
-        id_ = "102" + secrets.token_hex(11)
-        session = {"id": id_, "userId": user["id"], "login": user["profile"]["login"]}
-        self.state["sessions"][id_] = session
-        happened(
-            self.world, start, "User login to Okta", actor=user, by=by, session="trs" + id_[3:]
-        )
-        return JSONResponse({"status": "SUCCESS", "sessionToken": id_, "sessionId": id_})
-
-    async def own_session(self, request: Request) -> Response:
-        return self._session(request.cookies.get("sid", ""))
-
-    async def get_session(self, request: Request) -> Response:
-        return self._session(request.path_params["id"])
-
-    def _session(self, id_: str) -> Response:
-        session = self.state["sessions"].get(id_)
-        if session is None or self.state["users"][session["userId"]]["status"] != "ACTIVE":
-            raise refusal("E0000007", f"{id_} (AppSession)")
-        now = time.time()
-        times = {"createdAt": stamp(now - 3 * 3600), "expiresAt": stamp(now + 7200)}
-        idp = {"id": self.world.id("00o", "org"), "type": "OKTA"}
-        return JSONResponse({**session, **times, "status": "ACTIVE", "amr": ["pwd"], "idp": idp})
-
-    async def issue_token(self, request: Request) -> Response:
-        asked = dict(parse_qsl((await request.body()).decode()))
-        if asked.get("grant_type") == "client_credentials":
-            return self._service_token(asked)
-        held = self.state["refresh_tokens"].get(asked.get("refresh_token", ""))
-        if held is None or held["clientId"] != asked.get("client_id"):
-            raise oauth_refusal(400, "invalid_grant", "The refresh token is invalid or expired.")
-        user = self.state["users"][held["userId"]]
-        happened(
-            self.world,
-            "app.oauth2.token.grant.refresh_token",
-            "OIDC refresh token is granted",
-            actor={"id": held["clientId"], "type": "PublicClientApp"},
-            targets=[user],
-        )
-        token = "fake-access-" + secrets.token_hex(16)
-        scope = " ".join(held["scopes"])
-        return JSONResponse(
-            {"token_type": "Bearer", "expires_in": 3600, "access_token": token, "scope": scope}
-        )
-
-    def _service_token(self, asked: dict[str, str]) -> Response:
-        import jwt  # the SDK's own; only drills with a service app need it
-
-        try:
-            jwt.decode(
-                asked.get("client_assertion", ""),
-                self.service_key,
-                algorithms=["RS256"],
-                audience=f"{self.url}/oauth2/v1/token",
-                issuer=SERVICE_APP,
-                subject=SERVICE_APP,
-            )
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
-            raise oauth_refusal(
-                401, "invalid_client", f"The client_assertion is invalid: {error}"
-            ) from error
-        scopes = asked.get("scope", "").split()
-        if not all(self.allows(scope) for scope in scopes):
-            raise oauth_refusal(
-                400, "invalid_scope", "One or more scopes are not granted to the app."
-            )
-        token = "fake-access-" + secrets.token_hex(16)
-        self._issued[token] = set(scopes)
-        answer = {"token_type": "Bearer", "expires_in": 3600, "scope": " ".join(scopes)}
-        return JSONResponse({**answer, "access_token": token})
-
-    async def suspect_tries(self, http: httpx.AsyncClient, person: Person) -> list[Attempt]:
-        if self._named(person.email) is None:
-            return []
-        held = credentials(self.world, person)
-        body = {"username": person.email, "password": held.password}
-        tries = [("sign in with the password", http.post(f"{self.url}/api/v1/authn", json=body))]
-        for number, session in enumerate(held.sessions, 1):
-            own = http.get(f"{self.url}/api/v1/sessions/me", headers={"Cookie": f"sid={session}"})
-            tries.append((f"use session {number}", own))
-        for number, refresh in enumerate(held.refresh_tokens, 1):
-            form = {"grant_type": "refresh_token", "refresh_token": refresh.token}
-            form["client_id"] = refresh.client
-            name = self.state["clients"][refresh.client]["client_name"]
-            asked = http.post(f"{self.url}/oauth2/v1/token", data=form)
-            tries.append((f"refresh token {number}, of {name}", asked))
-        answers = [(what, await answer) for what, answer in tries]
-        return [
-            Attempt("okta", what, answer.status_code == 200, f"HTTP {answer.status_code}")
-            for what, answer in answers
-        ]
-
     # What the handlers share
 
     def _api(self, method: str, path: str, scope: str, handler: Handler) -> Route:
         """A route of the management API: credential, then scope, then the handler."""
 
         async def guarded(request: Request) -> Response:
-            kind, _, token = request.headers.get("authorization", "").partition(" ")
-            service = kind == "Bearer" and token in self._issued
-            if not service and (kind, token) != ("SSWS", TOKEN):
-                raise refusal("E0000011")
-            if scope and not (self.allows(scope) and (not service or scope in self._issued[token])):
-                raise refusal("E0000006", scope=scope)
+            request.state.caller = self.caller(request, scope)
             response = await handler(request)
             response.headers["x-okta-request-id"] = f"req{next(self._serial):09d}"
             response.headers["x-rate-limit-limit"] = "600"
@@ -327,22 +207,13 @@ class Okta(Sim):
         found: Json = user
         return found
 
-    def _named(self, login: str) -> Json | None:
-        users = self.state["users"].values()
-        return next((u for u in users if u["profile"]["login"] == login.lower()), None)
-
     def _manageable(self, request: Request) -> Json:
-        """A user whom killswitch may change: administrators are for super administrators."""
-        user = self._user(request)
-        if self._roles(user["id"]) and not self.super_admin:
+        """A user whom the caller may change: administrators are for super administrators."""
+        user, caller = self._user(request), request.state.caller
+        may = self.super_admin or (caller and self.is_super_admin(caller["id"]))
+        if self._roles(user["id"]) and not may:
             raise refusal("E0000006")
         return user
-
-    def _roles(self, user: str) -> list[Json]:
-        """Direct assignments and those through groups."""
-        groups = [g for g, members in self.state["members"].items() if user in members]
-        through = [role for g in groups for role in self.state["group_roles"].get(g, [])]
-        return [*self.state["roles"].get(user, []), *through]
 
     def _of(self, user: str, *kinds: str) -> list[Json]:
         return [t for kind in kinds for t in self.state[kind].values() if t["userId"] == user]
@@ -351,9 +222,9 @@ class Okta(Sim):
         return {**user, "_links": {"self": {"href": f"{self.url}/api/v1/users/{user['id']}"}}}
 
     def _log(self, request: Request, kind: str, says: str, target: Json) -> None:
-        service = self.state["users"][user_id(self.world, SERVICE + self.world.domain)]
         by = request.headers.get("user-agent", "")
-        happened(self.world, kind, says, actor=service, targets=[target], by=by)
+        actor = request.state.caller or self.service
+        happened(self.world, kind, says, actor=actor, targets=[target], by=by)
 
     def _cut(
         self, request: Request, items: list[Json], most: int, key: str = "id"
@@ -365,6 +236,7 @@ class Okta(Sim):
             items = list(past)[1:]
         asked = request.query_params.get("limit", "")
         size = min(int(asked) if asked.isdigit() else most, self.page)
+        items = list(self.listed(items, 0, size))
         return items[:size], items[size - 1][key] if len(items) > size else ""
 
     def _paged(

@@ -22,6 +22,7 @@ ODD_ONES = {
     "suspended@": "SUSPENDED",
     "leaver@": "DEPROVISIONED",
 }
+SUPER_ADMIN = "SUPER_ADMIN"
 SERVICE = "svc-killswitch@"  # whose SSWS token killswitch uses
 LABELS = {
     "SUPER_ADMIN": "Super Administrator",
@@ -30,6 +31,8 @@ LABELS = {
 }
 AGENT_SCOPES = ("offline_access", "okta.users.read.self", "openid")
 PHONE_APP = "Corp Mobile"
+ADMIN_APP = "Okta Admin Console"  # through which a super administrator manages the org
+ADMIN_SCOPES = ("offline_access", "okta.users.read", "okta.users.manage", "okta.groups.read")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,12 @@ class Refresh:
 
     client: str
     token: str
+
+    @property
+    def form(self) -> dict[str, str]:
+        """What the client sends to have an access token for it."""
+        kind = {"grant_type": "refresh_token", "client_id": self.client}
+        return {**kind, "refresh_token": self.token}
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,7 @@ def seed(world: World) -> Json:
         "clients": {},
         "grants": {},
         "refresh_tokens": {},
+        "access_tokens": {},
         "sessions": {},
         "factors": {},
         "app_links": {},
@@ -68,7 +78,7 @@ def seed(world: World) -> Json:
     for name in sorted({g for p in world.people for g in p.groups}):
         state["groups"][world.id("00g", name)] = _group(world, name)
         state["members"][world.id("00g", name)] = []
-    for product in sorted({a.product for a in world.agents} | {PHONE_APP}):
+    for product in sorted({a.product for a in world.agents} | {PHONE_APP, ADMIN_APP}):
         state["clients"][client_id(world, product)] = {
             "client_id": client_id(world, product),
             "client_name": product,
@@ -76,10 +86,12 @@ def seed(world: World) -> Json:
             "logo_uri": None,
         }
     for person in world.people:
-        _join(world, state, person)
+        _join(world, state, person, person.status)
     for local, status in ODD_ONES.items():
         _join(world, state, Person(local + world.domain, local.rstrip("@").title()), status)
-    _join(world, state, Person(SERVICE + world.domain, "killswitch Service", roles=["USER_ADMIN"]))
+    if world.person(SERVICE + world.domain) is None:  # a world may give us other roles
+        ours = Person(SERVICE + world.domain, "killswitch Service", roles=["USER_ADMIN"])
+        _join(world, state, ours)
     return state
 
 
@@ -101,7 +113,8 @@ def credentials(world: World, person: Person) -> Credentials:
         for a in agents
         for s in a.sessions
     ]
-    held.append(Refresh(client_id(world, PHONE_APP), _refresh(world, person.email, PHONE_APP)))
+    apps = [PHONE_APP, *([ADMIN_APP] if SUPER_ADMIN in person.roles else [])]
+    held += [Refresh(client_id(world, app), _refresh(world, person.email, app)) for app in apps]
     return Credentials(
         password=f"fake-password-of-{person.login}",
         sessions=tuple(_session(world, person.email, by) for by in _browsers(agents)),
@@ -136,6 +149,8 @@ def _join(world: World, state: Json, person: Person, status: str = "ACTIVE") -> 
         happened(world, "user.session.start", "User login to Okta", actor=user, when=begun, by=by,
                  session=_external(session))  # fmt: skip
     _consent(world, state, user, PHONE_APP, _refresh(world, email, PHONE_APP), ("offline_access",))
+    if SUPER_ADMIN in person.roles:
+        _consent(world, state, user, ADMIN_APP, _refresh(world, email, ADMIN_APP), ADMIN_SCOPES)
     for agent in agents:
         for session in agent.sessions:
             token = _refresh(world, agent.id, session)

@@ -18,8 +18,9 @@ Time: an app has 3 s to acknowledge and 3 s to use a trigger, ``response_url``s 
 ``response_url_seconds`` and ``limits`` change that for tests.
 
 Not here: group DMs, scheduled and streamed messages, ``markdown_text``, ``views.publish`` for
-tabs other than Home, message and reaction events, unfurling, workflow steps, org-wide installs;
-attachments and rich text are kept as they come, and what a client draws is not checked.
+tabs other than Home, message and reaction events, unfurling, workflow steps, the notice that a
+pin leaves in its channel, a second workspace of an organisation; attachments and rich text are
+kept as they come, and what a client draws is not checked.
 """
 
 from __future__ import annotations
@@ -52,6 +53,9 @@ class FakeSlack(People):
     """One workspace with one app.
 
     In ``mode="http"`` it posts to ``request_url``, which may be set as soon as it is known.
+    With ``org_install`` the app is installed in the whole Enterprise organisation
+    ``enterprise_id`` that the workspace belongs to: forms, global shortcuts and presses on pages
+    come without a team, and methods that make or list channels must be told the workspace.
     """
 
     def __init__(
@@ -62,12 +66,14 @@ class FakeSlack(People):
         mode: str = "socket",
         request_url: str = "",
         enterprise_id: str = "",
+        org_install: bool = False,
         ack_seconds: float = 3.0,
         trigger_seconds: float = 3.0,
         response_url_seconds: float = 1800.0,
         limits: Limits | None = None,
     ) -> None:
-        self.space = Workspace(world, enterprise_id=enterprise_id)
+        assert enterprise_id or not org_install, "an organisation has an id"
+        self.space = Workspace(world, enterprise_id=enterprise_id, org_install=org_install)
         self.limits = limits or Limits()
         self.command = "/agent-kill"
         self._shortcuts: set[str] | None = None
@@ -157,6 +163,7 @@ class FakeSlack(People):
             "api_base_url": self.url,
             "app_id": self.space.app_id,
             "team_id": self.space.team_id,
+            **({"enterprise_id": self.space.enterprise_id} if self.space.enterprise_id else {}),
             "app_token": {"plain": self.space.app_token},
             "bot_token": {"plain": self.space.bot_token},
             "signing_secret": {"plain": self.space.signing_secret},
@@ -200,7 +207,7 @@ class FakeSlack(People):
         with self.space.lock:
             return self.space.add_user(
                 email.partition("@")[0], email.partition("@")[0].title(), email=email.lower(),
-                id=self.space.make_id("U", "user", email), **kinds[kind],
+                id=self.space.make_id(self.space.user_prefix, "user", email), **kinds[kind],
             ).id  # fmt: skip
 
     def change_user(self, user: str, **fields: Any) -> None:

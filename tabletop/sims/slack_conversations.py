@@ -12,6 +12,8 @@ from tabletop.sims.slack_state import Channel, Json, SlackError, Workspace
 
 # Letters of other scripts are allowed by Slack, capitals and punctuation are not.
 NAME = re.compile(r"[\w-]+")
+TS = re.compile(r"\d{10}\.\d{6}")
+UNPINNABLE = {"channel_join", "group_join", "file_share"}
 KINDS = {
     "public_channel": "channels:read",
     "private_channel": "groups:read",
@@ -106,6 +108,7 @@ def _managed(space: Workspace, args: Args, *extra: str) -> Channel:
 def _create(space: Workspace, args: Args) -> Json:
     name, private = args.text("name", ""), args.flag("is_private")
     space.need("groups:write" if private else "channels:manage")
+    space.told_workspace(args.text("team_id", ""))
     if not name:
         raise SlackError("invalid_name_required")
     if len(name) > 80:
@@ -255,6 +258,7 @@ def _leave(space: Workspace, args: Args) -> Json:
 
 
 def _list(space: Workspace, args: Args) -> Json:
+    space.told_workspace(args.text("team_id", ""))
     kinds = args.names("types") or ["public_channel"]
     for kind in kinds:
         if kind not in KINDS:
@@ -326,11 +330,15 @@ def _pin(space: Workspace, args: Args) -> Json:
     ts = args.text("timestamp", "")
     if not ts:
         raise SlackError("no_item_specified")
+    if not TS.fullmatch(ts):
+        raise SlackError("bad_timestamp")
     message = channel.message(ts)
     if message is None:
         raise SlackError("message_not_found")
     if ts in channel.pins:
         raise SlackError("already_pinned")
+    if message.get("subtype") in UNPINNABLE:
+        raise SlackError("not_pinnable")
     channel.pins.append(ts)
     message["pinned_to"] = [channel.id]
     return {}

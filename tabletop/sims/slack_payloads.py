@@ -90,7 +90,7 @@ def slash_command(space: Workspace, user: User, channel: Channel, command: str, 
         "command": command,
         "text": text,
         "api_app_id": space.app_id,
-        "is_enterprise_install": "false",
+        "is_enterprise_install": str(space.org_install).lower(),
     }
 
 
@@ -111,13 +111,22 @@ def escaped(space: Workspace, text: str) -> str:
     return re.sub(r"(?<!\S)#([\w-]+)", channel, text)
 
 
-def interaction(space: Workspace, kind: str, user: User) -> Json:
-    """What all interactive payloads have in common."""
+def interaction(space: Workspace, kind: str, user: User, *, anywhere: bool = True) -> Json:
+    """What all interactive payloads have in common.
+
+    ``anywhere``: it was pressed in no channel. Then an app of the whole organisation is not told
+    a team; the person's own is in ``user`` all the same.
+    """
     enterprise = {"id": space.enterprise_id, "name": "Corp"} if space.enterprise_id else None
+    team: Json | None = {"id": space.team_id, "domain": space.team_domain}
+    if space.org_install and anywhere:
+        team = None
+    elif team and space.enterprise_id:
+        team |= {"enterprise_id": space.enterprise_id, "enterprise_name": "Corp"}
     return {
         "type": kind,
         "token": "verification-token",
-        "team": {"id": space.team_id, "domain": space.team_domain},
+        "team": team,
         "user": {
             "id": user.id,
             "username": user.name,
@@ -126,7 +135,7 @@ def interaction(space: Workspace, kind: str, user: User) -> Json:
         },
         "api_app_id": space.app_id,
         "enterprise": enterprise,
-        "is_enterprise_install": False,
+        "is_enterprise_install": space.org_install,
     }
 
 
@@ -144,7 +153,7 @@ def click_in_message(
     if message.get("thread_ts"):
         container["thread_ts"] = message["thread_ts"]
     payload: Json = {
-        **interaction(space, "block_actions", user),
+        **interaction(space, "block_actions", user, anywhere=False),
         "container": container,
         "channel": {"id": channel.id, "name": channel.name},
         "state": {"values": values},
@@ -177,7 +186,7 @@ def shortcut(
     """A shortcut: a global one, or one in a message's menu."""
     kind = "message_action" if message else "shortcut"
     payload: Json = {
-        **interaction(space, kind, user),
+        **interaction(space, kind, user, anywhere=message is None),
         "callback_id": callback_id,
         "action_ts": space.ts(),
     }
@@ -194,10 +203,10 @@ def event_callback(space: Workspace, event: Json) -> Json:
     """An event, in the envelope of the Events API."""
     authorization: Json = {
         "enterprise_id": space.enterprise_id or None,
-        "team_id": space.team_id,
+        "team_id": None if space.org_install else space.team_id,
         "user_id": space.bot.id,
         "is_bot": True,
-        "is_enterprise_install": False,
+        "is_enterprise_install": space.org_install,
     }
     return {
         "token": "verification-token",

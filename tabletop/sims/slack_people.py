@@ -69,7 +69,7 @@ def _auth_test(space: Workspace, _: Args) -> Json:
         "team_id": space.team_id,
         "user_id": space.bot.id,
         "bot_id": space.bot.bot_id,
-        "is_enterprise_install": False,
+        "is_enterprise_install": space.org_install,
         **enterprise,
     }
 

@@ -152,10 +152,12 @@ class Uploaded:
 class Workspace:
     """One Slack team with one app installed in it."""
 
-    def __init__(self, world: World, *, enterprise_id: str = "") -> None:
+    def __init__(self, world: World, *, enterprise_id: str = "", org_install: bool = False) -> None:
         self.world = world
         self.lock = threading.RLock()
         self.enterprise_id = enterprise_id
+        self.org_install = org_install  # in the whole organisation, not in this workspace only
+        self.user_prefix = "W" if org_install else "U"
         self.team_id = self.make_id("T", "team")
         self.team_domain = world.organization
         self.app_id = self.make_id("A", "app")
@@ -229,7 +231,7 @@ class Workspace:
         """Give somebody an account; ``how`` are fields of ``User``."""
         user = User(
             **{
-                "id": self.make_id("U", "user", name),
+                "id": self.make_id(self.user_prefix, "user", name),
                 "team_id": self.team_id,
                 "name": name,
                 "real_name": real_name,
@@ -290,6 +292,14 @@ class Workspace:
             raise SlackError(
                 "missing_scope", needed=scopes[0], provided=",".join(sorted(self.scopes))
             )
+
+    def told_workspace(self, team: str) -> None:
+        """Refuse a call of an app of the organisation that does not say which workspace it means.
+
+        Other apps are in one workspace only; what they say is ignored, as Slack does.
+        """
+        if self.org_install and team != self.team_id:
+            raise SlackError("invalid_team" if team else "missing_argument")
 
     def reachable(self, channel: str) -> Channel:
         """The channel as the app may name it: private ones exist for members only."""

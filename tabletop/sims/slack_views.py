@@ -53,7 +53,7 @@ def put_view(space: Workspace, user: str, view: Any, *, instead_of: str = "") ->
         "root_view_id": before.get("root_view_id", stack[0] if stack else id_),
         "app_id": space.app_id,
         "external_id": external,
-        "app_installed_team_id": space.team_id,
+        "app_installed_team_id": space.enterprise_id if space.org_install else space.team_id,
         "bot_id": space.bot.bot_id,
     }
     if view["type"] == "home":

@@ -13,7 +13,7 @@ import itertools
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -31,6 +31,7 @@ TOKEN = "eyJ.FAKE.splunk-token"
 STATES = ("QUEUED", "PARSING", "RUNNING")
 WORD = re.compile(r'\s*(?:(AND|OR)\b|([A-Za-z_][\w.]*)="([^"\\|\[\]`]*)")')
 Event = dict[str, Any]
+Term = Callable[[Event], bool]
 
 
 @dataclass
@@ -125,9 +126,10 @@ class Splunk(Sim):
         rows = self._search(search, earliest, latest)
         sid = f"{time.time():.0f}.{next(self._serial)}"
         job = Job(sid, search, earliest, latest, rows)
+        job.rows = list(self.listed(rows, 0, len(rows)))
         most = min(int(asked.get("max_count", 10_000)), self.most or 500_000)
-        if len(rows) > most:
-            job.rows = rows[:most]
+        if len(job.rows) > most:
+            job.rows = job.rows[:most]
             if self.most:
                 text = f"Search results were truncated to {most} rows"
                 job.messages.append({"type": "WARN", "text": text})
@@ -164,7 +166,8 @@ class Splunk(Sim):
         # v2 takes parameters in the body: one that reads only the query gives page 1 for ever
         asked = {**request.query_params, **await _form(request)}
         offset, count = int(asked.get("offset", 0)), int(asked.get("count", 100))
-        rows = job.rows[offset : offset + count] if count else job.rows[offset:]
+        events = job.rows[offset : offset + count] if count else job.rows[offset:]
+        rows = [_row(event) for event in events]
         names = dict.fromkeys(name for row in rows for name in row)
         return _json(
             {
@@ -196,7 +199,7 @@ class Splunk(Sim):
         return STATES[min(job.looks, len(STATES)) - 1] if job.looks else STATES[0]
 
     def _search(self, text: str, earliest: float, latest: float) -> list[Event]:
-        """The rows, or Splunk's own refusal of what it cannot read."""
+        """The events that are found, or Splunk's own refusal of what it cannot read."""
         first, *commands = [part.strip() for part in text.split("|")]
         wanted = _terms(first.removeprefix("search"))
         visible = time.time() - self.lag
@@ -206,7 +209,7 @@ class Splunk(Sim):
             if earliest <= event["_time"] < latest
             and event["_time"] <= visible
             and event.get("index", "agents") in self.state["indexes"]
-            and any(all(_has(event, *term) for term in group) for group in wanted)
+            and any(all(holds(event) for holds in group) for group in wanted)
         ]
         for command in commands:
             name, *words = command.split()
@@ -218,7 +221,7 @@ class Splunk(Sim):
                 found = found[: int(words[0])]
             else:
                 raise _refusal(400, f"Error in '{name}' command")
-        return [_row(event) for event in found]
+        return found
 
     def _job(self, request: Request) -> Job:
         job = self.jobs.get(request.path_params["sid"])
@@ -233,9 +236,9 @@ class Splunk(Sim):
             raise _refusal(403, f"insufficient permission: {capability}")
 
 
-def _terms(text: str) -> list[list[tuple[str, str]]]:
+def _terms(text: str) -> list[list[Term]]:
     """``a="1" b="2" OR c="3"`` as alternatives of terms that must all hold; OR binds weaker."""
-    groups: list[list[tuple[str, str]]] = [[]]
+    groups: list[list[Term]] = [[]]
     place = 0
     while text[place:].strip():
         match = WORD.match(text, place)
@@ -245,18 +248,24 @@ def _terms(text: str) -> list[list[tuple[str, str]]]:
         if joint == "OR":
             groups.append([])
         elif name:
-            groups[-1].append((name, value))
+            groups[-1].append(_term(name, value))
         place = match.end()
     if not all(groups):
         raise _refusal(400, "Unable to parse the search: an empty term")
     return groups
 
 
-def _has(event: Event, name: str, value: str) -> bool:
-    """Splunk compares without case, and ``*`` stands for anything."""
-    held = event.get("index", "agents") if name == "index" else event.get(name)
+def _term(name: str, value: str) -> Term:
+    """Whether an event has it. Splunk compares without case, and ``*`` stands for anything."""
     pattern = ".*".join(re.escape(part) for part in value.split("*"))
-    return held is not None and re.fullmatch(pattern, str(held), re.IGNORECASE) is not None
+    fits = re.compile(pattern, re.IGNORECASE).fullmatch
+    default = "agents" if name == "index" else None
+
+    def holds(event: Event) -> bool:
+        held = event.get(name, default)
+        return held is not None and fits(str(held)) is not None
+
+    return holds
 
 
 def _row(event: Event) -> Event:

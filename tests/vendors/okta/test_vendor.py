@@ -69,7 +69,7 @@ async def test_a_role_through_a_group_makes_an_admin(client: Okta, org: Org) -> 
     role = {"id": "gra1", "type": "HELP_DESK_ADMIN", "status": "ACTIVE", "assignmentType": "GROUP"}
     org.state["group_roles"][group] = [role]
     assert (await account(client)).admin
-    role["status"] = "INACTIVE"
+    org.state["group_roles"][group][0]["status"] = "INACTIVE"
     assert not (await account(client)).admin
 
 

@@ -1,0 +1,1 @@
+"""What the adversary can do, one file a vendor."""
