@@ -2,6 +2,7 @@
 #             (make demo ARGS=--show-slack: with the Slack side as text)
 # make test   everything that must hold
 # make bench  the figures, as ratios in one run
+# make drills every scenario, played by personas, and every planted defect found out
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
@@ -12,7 +13,7 @@ INSTALL = $(PIP) install --require-hashes --no-deps --progress-bar off
 # one line a package while it is fetched
 SHOW = sed -un 's/^Collecting \([^ ]*\).*/  \1/p; s/^Successfully.*/  installed/p; /ERROR/p'
 
-.PHONY: demo test bench crash check docs lock clean
+.PHONY: demo test bench drills crash check docs lock clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m tabletop.demo $(ARGS)
@@ -22,6 +23,10 @@ test: $(VENV)/.test check
 
 bench: $(VENV)/.test
 	@$(BIN)/python benchmarks/bench.py
+
+drills: $(VENV)/.test
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow_drills
+	@$(BIN)/agent-kill tabletop run all --personas
 
 crash: $(VENV)/.test
 	@$(BIN)/python -m pytest -n 2 -m slow_crash

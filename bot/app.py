@@ -9,9 +9,9 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import guard
+from bot import drill, guard
 from bot.guard import Guard
-from bot.handlers import cases, commands, gates, home, membership, requests
+from bot.handlers import cases, commands, gates, home, membership, requests, steps
 from bot.handlers.requests import Ack
 from bot.parts import Body, Parts
 from killswitch.config import Slack
@@ -52,8 +52,10 @@ def make(settings: Slack, client: AsyncWebClient, parts: Parts) -> AsyncApp:
         parts.web,
         parts.via,
     )
+    if parts.web.drill:
+        app.use(drill.mark_answers)
     app.use(door.check)
-    for handlers in (commands, requests, gates, cases, home, membership):
+    for handlers in (commands, requests, gates, steps, cases, home, membership):
         handlers.register(app, parts)
     _register_rest(app, parts)
     return app

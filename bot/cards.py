@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.blocks import (
@@ -179,6 +180,19 @@ def decided(case: Case, gate: GateView) -> Message:
     """What the requester is told when a gate was answered."""
     text = f"{title(case)}: gate {gate.name} is {_outcome(gate)}"
     return message(text, [section(f"*{text}.*"), *(context(line) for line in _decisions(gate))])
+
+
+def drafts(case: Case, names: Sequence[str]) -> Message:
+    """That there are drafts of messages, and where. None was sent, and none is shown here."""
+    text = f"{title(case)}: drafts of messages are written; nothing was sent"
+    files = ", ".join(f"`reports/{case.id}/{name}`" for name in names)
+    return message(
+        text,
+        [
+            section(f"*{text}.* A person reads, completes and sends them."),
+            context(f"In the state directory: {files}"),
+        ],
+    )
 
 
 def alarm(case: Case, why: str) -> Message:

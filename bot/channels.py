@@ -27,8 +27,11 @@ TURNS = 5  # channels that one case may have: each one lost is followed by anoth
 class Channels:
     """Case channels, over Slack and the table of channels."""
 
-    def __init__(self, web: Web, people: People, api: Killswitch, prefix: str) -> None:
+    def __init__(
+        self, web: Web, people: People, api: Killswitch, prefix: str, *, team: str = ""
+    ) -> None:
         self.web, self.people, self.api, self.prefix = web, people, api, prefix
+        self.team = team or None  # an app of a whole organisation must say in which workspace
         self.store = api.house.store
         self.ourselves = ""  # our own user id in Slack
         self._let_in: dict[str, set[str]] = {}  # channel -> who was invited
@@ -119,7 +122,9 @@ class Channels:
         turn = self.known(case.id)[1]
         name = channel_name(self.prefix, case.id, turn)
         try:
-            made = await self.web.call("conversations.create", name=name, is_private=True)
+            made = await self.web.call(
+                "conversations.create", name=name, is_private=True, team_id=self.team
+            )
             channel = str(made["channel"]["id"])
         except Unexpected:
             channel = await self._of_a_crash(name)  # made before a crash, and not written down
@@ -136,6 +141,7 @@ class Channels:
                 exclude_archived="true",
                 limit=200,
                 cursor=cursor,
+                team_id=self.team,
             )
             for channel in answer.get("channels", []):
                 if channel.get("name") == name and channel.get("creator") == await self.me():

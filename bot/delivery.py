@@ -19,12 +19,18 @@ from bot.people import People
 from bot.web import Web
 from killswitch.api import Killswitch
 from killswitch.model.case import Case
-from killswitch.model.errors import Denied, Missing, Unexpected
+from killswitch.model.errors import Already, Denied, Missing, Unexpected
+from killswitch.report import comms
 
 log = structlog.get_logger()
 
 TRIES = 5  # of a message that Slack refuses for another reason than being down
-_REPORTS = ("containment.html", "containment.md")
+_REPORTS = {
+    "containment.html": "the containment report",
+    "containment.md": "the containment report",
+    "review.md": "the review, a draft for people to complete",
+}
+_KEPT_CURRENT = ("headline", "pin", "plan", "gate", "progress", "attention")
 _IN_THREAD = {"attention", "residual"}
 
 
@@ -46,11 +52,14 @@ class Delivery:
         self.people, self.channels = people, channels
         self.index, self.reports = index, reports
         self._refused: Counter[str] = Counter()
+        self._pins = True  # until Slack says that we may not
         self.held: set[str] = set()  # cases whose details are held back: somebody is in the channel
 
     async def send(self, post: Post) -> bool:
         """Send it. False: it has to wait. Raises Transient while Slack does not answer."""
         case = self.api.show(post.case)
+        if post.kind == "drafts" and not self._drafted(case):
+            return False
         try:
             where = await self._where(post, case)
             if where is None:
@@ -91,6 +100,9 @@ class Delivery:
             return
         if post.kind == "report":
             await self._upload(post, case, channel)
+            return
+        if post.kind == "pin":
+            await self._pin(post, channel)
             return
         message = self.render(post, case)
         if message is None:
@@ -136,13 +148,42 @@ class Delivery:
 
     async def _upload(self, post: Post, case: Case, channel: str) -> None:
         self.outbox.sending(post, channel)
-        for name in _REPORTS:
+        for name, about in _REPORTS.items():
             file = self.reports / case.id / name
             if file.is_file():
                 content = await asyncio.to_thread(file.read_bytes)
-                comment = f"{case.id}: the containment report"
-                await self.web.upload(channel, f"{case.id}-{name}", content, comment)
+                await self.web.upload(channel, f"{case.id}-{name}", content, f"{case.id}: {about}")
         self.outbox.stored(post, channel, "", "")
+
+    def _drafted(self, case: Case) -> bool:
+        """Whether the drafts that the case calls for are written, or never will be."""
+        there = all((self.reports / case.id / name).is_file() for name in comms.names(case))
+        return there or bool(case.closed_at)
+
+    async def _pin(self, post: Post, channel: str) -> None:
+        """Pin the headline. A convenience: a refusal is said once and changes nothing else."""
+        headline = self.outbox.find(post.case, "headline")
+        if headline is None and any(
+            p.case == post.case and p.kind == "headline" for p in self.outbox.waiting()
+        ):
+            return
+        if headline is None or not self._pins:
+            self.outbox.drop(post)
+            return
+        try:
+            await self.web.call("pins.add", channel=channel, timestamp=headline.ts)
+        except Already:
+            log.info("the headline is pinned already", case=post.case)
+        except Denied as error:
+            log.warning("headlines are not pinned", why=error.why, scope=error.scope)
+            self._pins = False
+            self.outbox.drop(post)
+            return
+        except (Missing, Unexpected) as error:
+            log.info("a headline is not pinned", case=post.case, why=error.why)
+            self.outbox.drop(post)
+            return
+        self.outbox.stored(post, channel, headline.ts, "")
 
     def render(self, post: Post, case: Case) -> Message | None:
         """The message as things stand."""
@@ -175,12 +216,15 @@ class Delivery:
         gate = case.gates.get(post.about) if post.kind.startswith("gate") else None
         if gate is not None and gate.outcome:
             self.outbox.drop(post)
-        else:
-            self.outbox.again(post)
+            return
+        self.outbox.again(post)
+        if post.kind == "headline":
+            for pin in self.outbox.there(case.id, ("pin",)):
+                self.outbox.again(pin)
 
     def _move(self, case: str) -> None:
         """The channel was lost: what is kept current is posted in the next one."""
-        for post in self.outbox.there(case, ("headline", "gate", "progress", "plan")):
+        for post in self.outbox.there(case, _KEPT_CURRENT):
             if post.to == CASE:
                 self.outbox.again(post)
 

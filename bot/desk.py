@@ -13,7 +13,7 @@ import structlog
 
 from bot import cards, modals
 from bot.blocks import Block, said, section, told
-from bot.naming import GateRef, title
+from bot.naming import GateRef, StepRef, title
 from bot.people import People
 from bot.presses import Press, Presses
 from bot.web import Web
@@ -102,6 +102,8 @@ class Desk:
                 return await self._start(press, person)
             case "answer":
                 return await self._answer(press, person)
+            case "attest":
+                return await self._attest(press, person)
             case "abort":
                 return await self._abort(press, person)
             case "restore":
@@ -164,6 +166,15 @@ class Desk:
             and d["proof"] == person.proof
             for d in gate.decisions
         )
+
+    async def _attest(self, press: Press, person: Person) -> Block:
+        ref = StepRef.parse(str(press.work.get("step", "")))
+        change = ref.find(self.api.show(ref.case)) if ref else None
+        if ref is None or change is None:
+            raise NotAllowed("that form is about no step of ours")
+        await self.api.attest(ref.case, change.plan.id, person, press.work.get("reason", ""))
+        text = f"You vouch for this step of *{title(self.api.show(ref.case))}*. It is on record."
+        return told("Taken", text)
 
     async def _abort(self, press: Press, person: Person) -> Block:
         case = str(press.work["case"])

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from slack_bolt import BoltResponse
 
+from bot import drill
 from bot.blocks import told
 from bot.people import People
 from bot.presses import Press, Presses
@@ -97,6 +98,8 @@ class Guard:
     def _answer(self, body: dict[str, Any], press: Press, why: str) -> BoltResponse:
         """A private answer: in the acknowledgement where Slack shows that, else on its own."""
         text = f"Refused: {why}. Nothing was started."
+        if self.web.drill:
+            text = drill.text(text)
         if body.get("command"):
             return BoltResponse(status=200, body=text)
         if body.get("type") == "view_submission":

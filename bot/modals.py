@@ -1,8 +1,7 @@
-"""The forms: ask for a kill, review a gate, abort, restore. Pure."""
+"""The forms: ask for a kill, review a gate, vouch for a step, abort, restore. Pure."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from bot.blocks import (
@@ -18,13 +17,13 @@ from bot.blocks import (
 )
 from bot.cards import elsewhere, slack_suffices
 from bot.grammar import SEVERITIES, Command
-from bot.naming import GateRef, title
+from bot.naming import GateRef, StepRef, mark, title
 from bot.plancard import plan_blocks
 from killswitch.model.case import Case, ChangeState, ChangeView, GateView
 from killswitch.model.subject import Account
 from killswitch.report import words
 
-REQUEST, REVIEW, ABORT, RESTORE = "request", "review", "abort", "restore"
+REQUEST, REVIEW, ABORT, RESTORE, ATTEST = "request", "review", "abort", "restore", "attest"
 CHOICES = 100  # Slack's own limit
 _BACK = {ChangeState.RESTORED, ChangeState.KEPT, ChangeState.REISSUE, ChangeState.RESTORING}
 
@@ -134,6 +133,26 @@ def abort(case: Case, reason: str = "") -> Block:
     return modal(ABORT, f"Abort {case.id}", blocks, submit="Abort", private=private)
 
 
+def attest(case: Case, change: ChangeView) -> Block:
+    """Vouch that a step was done by hand. Where nothing is asked any more: only how it stands."""
+    name = f"Step of {case.id}"
+    word = words.word(words.CHANGES, change.state)
+    head = section(f"*{word.glyph} {word.label}* · {_change(change)}")
+    if change.state is not ChangeState.MANUAL:
+        return modal("told", name, [head, section(f"Nothing is asked of you here. {word.means}")])
+    if change.attested_by:
+        vouched = section(f"{said(change.attested_by)} vouches for it: {said(change.detail, 400)}")
+        return modal("told", name, [head, vouched])
+    blocks = [
+        head,
+        section(f"*By hand:* {said(change.plan.manual, 600)}"),
+        _text("reason", "What was done", "", "where, and what you saw", least=10, lines=True),
+        context("You vouch for it with your name. It counts as contained only once it reads so."),
+    ]
+    private = json.dumps({"step": str(StepRef.of(case.id, change.plan.id))})
+    return modal(ATTEST, name, blocks, submit="I vouch for it", private=private)
+
+
 def restore(case: Case, reason: str = "") -> Block:
     """Give access back: which, why, and that the cause is gone."""
     held = [c for c in case.changes.values() if c.held and c.state not in _BACK]
@@ -163,9 +182,9 @@ def restore(case: Case, reason: str = "") -> Block:
 def _which(able: list[ChangeView]) -> Block:
     """Change by change where Slack can list them, else action by action."""
     if len(able) <= CHOICES:
-        choices = [option(_plain(c), _mark(c.plan.id)) for c in able]
+        choices = [option(_plain(c), mark(c.plan.id)) for c in able]
     else:
-        choices = [option(a, _mark(a)) for a in dict.fromkeys(c.plan.action for c in able)]
+        choices = [option(a, mark(a)) for a in dict.fromkeys(c.plan.action for c in able)]
     element: Block = {
         "type": "multi_static_select",
         "options": choices[:CHOICES],
@@ -178,17 +197,10 @@ def chosen(case: Case, values: list[str]) -> tuple[str, ...]:
     """The changes that those choices of ``restore`` mean; () for all of them."""
     held = [c for c in case.changes.values() if c.held and c.state not in _BACK]
     able = [c for c in held if c.plan.undo_kind != "none"]
-    picked = {
-        c.plan.id for c in able if _mark(c.plan.id) in values or _mark(c.plan.action) in values
-    }
+    picked = {c.plan.id for c in able if mark(c.plan.id) in values or mark(c.plan.action) in values}
     if len(picked) == len(able):
         return ()
     return tuple(sorted(picked))
-
-
-def _mark(name: str) -> str:
-    """A choice's value: it means the same change when the form comes back as when it was shown."""
-    return hashlib.sha256(name.encode()).hexdigest()[:24]
 
 
 def _plain(change: ChangeView) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from killswitch.model.case import Case, GateView
+from killswitch.model.case import Case, ChangeView, GateView
 from killswitch.model.plan import Mode
 from killswitch.report import words
 
@@ -22,6 +22,7 @@ puffin quail raven robin seal stork swan tapir tern toad vole walrus weasel wren
 """.split()  # noqa: SIM905
 _VALUE = re.compile(r"(K-\d{1,9})\|([a-z0-9][a-z0-9/-]{0,80})\|([0-9a-f]{12,64})")
 _CASE = re.compile(r"K-\d{1,9}")
+_STEP = re.compile(r"(K-\d{1,9})\|([0-9a-f]{24})")
 
 
 def codename(case: str, turn: int = 0) -> str:
@@ -67,6 +68,37 @@ class GateRef:
 
     def __str__(self) -> str:
         return f"{self.case}|{self.gate}|{self.digest}"
+
+
+@dataclass(frozen=True)
+class StepRef:
+    """Which change of which case a button or form is about."""
+
+    case: str
+    mark: str
+
+    @classmethod
+    def of(cls, case: str, change: str) -> StepRef:
+        """The change of that id."""
+        return cls(case, mark(change))
+
+    @classmethod
+    def parse(cls, value: str) -> StepRef | None:
+        """What a button says it is about; None where that cannot be."""
+        found = _STEP.fullmatch(value)
+        return cls(*found.groups()) if found else None
+
+    def find(self, case: Case) -> ChangeView | None:
+        """The change, if the case has it."""
+        return next((c for c in case.changes.values() if mark(c.plan.id) == self.mark), None)
+
+    def __str__(self) -> str:
+        return f"{self.case}|{self.mark}"
+
+
+def mark(name: str) -> str:
+    """A short value for a change or action: it means the same when it comes back from Slack."""
+    return hashlib.sha256(name.encode()).hexdigest()[:24]
 
 
 def case_id(value: str) -> str:

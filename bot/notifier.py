@@ -16,6 +16,7 @@ import structlog
 from bot import story
 from bot.budget import Budget
 from bot.delivery import Delivery
+from bot.homes import Homes
 from bot.outbox import CASE, INDEX, Intent, Outbox, Post
 from killswitch.api import Killswitch
 from killswitch.model.case import Case, CaseState, GateView
@@ -35,9 +36,10 @@ _PERCENT = (25, 50, 75)
 class Notifier:
     """The task. ``start`` and ``stop``; ``drained`` once nothing waits."""
 
-    def __init__(self, api: Killswitch, outbox: Outbox, delivery: Delivery) -> None:
-        self.api, self.outbox, self.delivery = api, outbox, delivery
+    def __init__(self, api: Killswitch, outbox: Outbox, delivery: Delivery, homes: Homes) -> None:
+        self.api, self.outbox, self.delivery, self.homes = api, outbox, delivery, homes
         self.budget = Budget()
+        self.outage = OUTAGE
         self.degraded = ""  # why Slack is behind, or ""
         self._live: dict[str, Case] = {}  # cases whose messages are kept current
         self._stale: dict[bool, set[str]] = {True: set(), False: set()}  # by urgency: cases
@@ -47,6 +49,7 @@ class Notifier:
         self._tries = 0
         self._looked = 0.0
         self._reminded: set[str] = set()
+        self._ended: set[str] = set()  # messages that show how their case ended
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -118,6 +121,7 @@ class Notifier:
                 continue
             case = self.api.show(entry.case)
             self._follow(case)
+            self.homes.changed(entry)
             told = frozenset({case.request.requester.lower()}) - self.api.kept_out(case.id)
             intents += story.due(entry, case, self.api.may_answer, told)
         wanted = [i for i in intents if i.to != INDEX or self.delivery.index]
@@ -150,7 +154,7 @@ class Notifier:
     # -- writing -------------------------------------------------------------------------------
 
     async def _send(self, post: Post) -> None:
-        place = post.to if post.to != CASE else post.case
+        place = _place(post)
         if self._waits(place):
             return
         try:
@@ -191,10 +195,8 @@ class Notifier:
             return True
         if post.to == CASE and case.id in self.delivery.held:
             return False
-        if self._waits("chat.update") or not self.budget.may(
-            case.id if post.kind == "progress" else post.key,
-            urgent=urgent or bool(case.settled_at),
-        ):
+        ends = bool(case.settled_at) and post.key not in self._ended
+        if self._waits("chat.update") or not self.budget.may(case.id, urgent=urgent or ends):
             return False
         self._beats[post.key] = time.monotonic()
         try:
@@ -205,6 +207,8 @@ class Notifier:
                 raise
             self._paused["chat.update"] = time.monotonic() + error.retry_after
             return False
+        if ends:
+            self._ended.add(post.key)
         return True
 
     def _beat_due(self, post: Post, case: Case) -> bool:
@@ -245,7 +249,7 @@ class Notifier:
         self._tries, self.degraded = 0, ""
         log.info("slack answers again", after=round(away, 1))
         self.look_now()
-        if away < OUTAGE:
+        if away < self.outage:
             return
         again = f"back-{int(time.time())}"
         self.outbox.mean(
@@ -258,7 +262,14 @@ class Notifier:
     def _asked_before(self, case: Case, gate: GateView) -> bool:
         """Whether its card was there before Slack went away; else it was posted just now."""
         posts = self.outbox.there(case.id, ("gate",))
-        return any(p.about == gate.name and float(p.ts) < time.time() - OUTAGE for p in posts)
+        return any(p.about == gate.name and float(p.ts) < time.time() - self.outage for p in posts)
+
+
+def _place(post: Post) -> str:
+    """What has to wait where Slack limits it: one channel, one person, or a method of its own."""
+    if post.kind == "pin":
+        return "pins.add"
+    return post.to if post.to != CASE else post.case
 
 
 def _gone(gate: GateView, now: datetime) -> int:

@@ -11,6 +11,7 @@ import structlog
 from bot.blocks import Block, said, told
 from bot.channels import Channels
 from bot.desk import Desk
+from bot.homes import Homes
 from bot.notifier import Notifier
 from bot.people import People
 from bot.presses import Press, Presses
@@ -39,6 +40,7 @@ class Parts:
     desk: Desk
     channels: Channels
     notifier: Notifier
+    homes: Homes
     via: str
 
     @property
@@ -80,6 +82,7 @@ class Parts:
             full = await build(await self.people.person(user))
         except KillswitchError as error:
             log.info("a look was refused", user=user, name=name, why=error.why)
+            await self.presses.done(self.press(body, "look").id, f"refused: {error.why}")
             hint = f"\n_{said(error.hint, 300)}_" if error.hint else ""
             full = told("Refused", f"{said(error.why, 500)}.{hint}\nNothing was started.")
         try:

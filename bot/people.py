@@ -75,12 +75,13 @@ class People:
             ) from error
         return self._keep(answer.get("user") or {"id": user})
 
-    async def person(self, user: str) -> Person:
+    async def person(self, user: str, *, max_age: float = 0.0) -> Person:
         """Who that is, asked afresh. Raises NotAllowed with why they are nobody to us.
 
-        Raises Transient where Slack does not answer.
+        Raises Transient where Slack does not answer. ``max_age``: as for ``member``; never for
+        somebody who presses something.
         """
-        member = await self.member(user)
+        member = await self.member(user, max_age=max_age)
         if member.barred:
             raise NotAllowed(member.barred)
         if not member.email:

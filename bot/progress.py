@@ -15,7 +15,7 @@ from bot.blocks import (
     said,
     section,
 )
-from bot.naming import since, title
+from bot.naming import StepRef, since, title
 from bot.plancard import residual_lines
 from killswitch.model.case import SETTLED, Case, CaseState, ChangeState, ChangeView
 from killswitch.model.playbook import LAYERS
@@ -162,10 +162,21 @@ def attention(case: Case, change_id: str) -> Message:
                       f"{said(change.plan.label, 80)}\n{word.means}")]  # fmt: skip
     if change.detail:
         blocks.append(context(said(change.detail, 300)))
-    if change.plan.manual:
-        blocks.append(section(f"*By hand:* {said(change.plan.manual, 400)}"))
-        blocks.append(context(f"Done? `agent-kill attest {case.id} {said(change_id, 120)}`"))
+    if change.state is ChangeState.MANUAL:
+        blocks += _by_hand(case, change)
     return message(text, blocks)
+
+
+def _by_hand(case: Case, change: ChangeView) -> list[Block]:
+    """What to do, and the button to say that it is done; or who says so."""
+    blocks = [section(f"*By hand:* {said(change.plan.manual, 400)}")]
+    if change.attested_by:
+        who = said(change.attested_by)
+        return [*blocks, context(f"{who} vouches that it was done; it is not read back yet.")]
+    value = str(StepRef.of(case.id, change.plan.id))
+    blocks.append(actions(button("Mark done…", "step.done", value)))
+    command = f"agent-kill attest {case.id} {said(change.plan.id, 120)}"
+    return [*blocks, context(f"At a terminal: `{command}`")]
 
 
 def restored(case: Case, number: int) -> Message:
@@ -186,6 +197,5 @@ def _named(case: Case, change_id: str) -> str:
     change = case.changes.get(change_id)
     if change is None:
         return said(change_id, 100)
-    where = said(change.plan.connection, 40)
     where = said(change.plan.connection, 40)
     return f"{said(change.plan.label, 80)} at {where} (`{change.plan.action}`)"

@@ -22,6 +22,7 @@ from bot import http, tables
 from bot.channels import Channels
 from bot.delivery import Delivery
 from bot.desk import Desk
+from bot.homes import Homes
 from bot.notifier import Notifier
 from bot.outbox import Outbox
 from bot.parts import Parts
@@ -31,6 +32,7 @@ from bot.web import Web, client_of
 from killswitch.api import Killswitch
 from killswitch.config import Config, Slack
 from killswitch.model.errors import VendorError
+from killswitch.model.plan import Mode
 
 log = structlog.get_logger()
 
@@ -67,10 +69,11 @@ async def running(config: Config, api: Killswitch) -> AsyncIterator[Bot]:
     client = client_of(settings.api_base_url, settings.bot_token.get_secret_value())
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
         client.session = session
-        parts = _parts(config, settings, api, Web(client))
+        parts = _parts(config, settings, api, Web(client, drill=config.mode is Mode.DRILL))
         app = bolt.make(settings, client_of(settings.api_base_url), parts)
         await parts.notifier.start()
         parts.desk.start()
+        parts.homes.start()
         warm = asyncio.create_task(_warm(parts), name="slack people")
         socket = _Socket(app, settings) if settings.mode == "socket" else None
         if socket:
@@ -83,6 +86,7 @@ async def running(config: Config, api: Killswitch) -> AsyncIterator[Bot]:
                 await socket.stop()
             await _drain(parts.notifier)
             await parts.desk.stop()
+            await parts.homes.stop()
             await parts.notifier.stop()
             await asyncio.gather(warm, return_exceptions=True)
 
@@ -97,14 +101,18 @@ def _parts(config: Config, settings: Slack, api: Killswitch, web: Web) -> Parts:
     )
     store = api.house.store
     outbox, presses = Outbox(store), Presses(store)
-    channels = Channels(web, people, api, settings.channel_prefix)
+    team = settings.team_id if settings.enterprise_id else ""
+    channels = Channels(web, people, api, settings.channel_prefix, team=team)
     delivery = Delivery(
         web, api, outbox, people, channels,
         index=settings.index_channel, reports=config.state / "reports",
     )  # fmt: skip
     desk = Desk(api, config, people, presses, web)
-    notifier = Notifier(api, outbox, delivery)
-    return Parts(api, config, web, people, presses, desk, channels, notifier, via=settings.mode)
+    homes = Homes(web, api, people)
+    notifier = Notifier(api, outbox, delivery, homes)
+    return Parts(
+        api, config, web, people, presses, desk, channels, notifier, homes, via=settings.mode
+    )
 
 
 async def _warm(parts: Parts) -> None:

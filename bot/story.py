@@ -10,8 +10,9 @@ from bot.blocks import Message
 from bot.outbox import INDEX, THERE, Intent, Post
 from killswitch.model.case import SETTLED, Case, CaseState
 from killswitch.model.event import Entry, What
+from killswitch.report import comms
 
-WITH_BUTTONS = ("gate", "gate-dm", "reminder")  # kept current by editing, at once
+WITH_BUTTONS = ("gate", "gate-dm", "reminder", "attention")  # kept current by editing, at once
 CURRENT = ("progress", "headline", "index")  # kept current as often as Slack allows
 _NEEDS_PEOPLE = {"failed", "manual", "reverted"}
 _PROVEN = {CaseState.CONTAINED, CaseState.PARTIAL}
@@ -46,7 +47,10 @@ def due(entry: Entry, case: Case, may: May, told: frozenset[str]) -> Iterator[In
                 yield Intent(case.id, "residual", data["state"])
         case What.RESTORED:
             yield Intent(case.id, "restored", str(len(case.restores)))
+        case What.SEALED if data["which"] == "final":
+            yield Intent(case.id, "drafts")  # they are written next
         case What.CLOSED:
+            yield Intent(case.id, "drafts")
             yield Intent(case.id, "report")
 
 
@@ -55,6 +59,7 @@ def _begun(case: Case) -> Iterator[Intent]:
     if case.request.subject.startswith("person:") or case.accounts or case.refusal:
         yield Intent(case.id, "index", to=INDEX)
         yield Intent(case.id, "headline")
+        yield Intent(case.id, "pin")
 
 
 def _asked(case: Case, gate: str, may: May, again: str = "") -> Iterator[Intent]:
@@ -99,6 +104,8 @@ def render(post: Post, case: Case, may: May, now: str) -> Message | None:
             return progress.residual(case)
         case "restored":
             return progress.restored(case, int(post.about))
+        case "drafts":
+            return cards.drafts(case, comms.names(case)) if comms.names(case) else None
         case "alarm":
             return cards.alarm(case, post.about)
     raise AssertionError(f"no such kind of message: {post.kind}")

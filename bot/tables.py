@@ -1,4 +1,4 @@
-"""The bot's own tables, in the database of cases: presses, posts, channels, and how far it read."""
+"""The bot's own tables, in the database of cases: presses, posts, channels, pages, a cursor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ presses = Table(  # what people did, written before it is acknowledged
     metadata,
     Column("id", Text, primary_key=True),  # of the interaction: a second delivery has the same
     Column("at", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # start, answer, abort, restore, look
+    Column("kind", Text, nullable=False),  # start, answer, attest, abort, restore, look, refused
     Column("user", Text, nullable=False),
     Column("team", Text, nullable=False),
     Column("work", JSON, nullable=False),  # what is to be done; never a token or a trigger
@@ -49,6 +49,14 @@ channels = Table(
     Column("channel", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("turn", Integer, nullable=False),  # one more after each that was archived or lost
+)
+
+homes = Table(  # who has opened App Home
+    "slack_homes",
+    metadata,
+    Column("user", Text, primary_key=True),
+    Column("shown", Text, nullable=False),  # digest of their page, "" before the first
+    Column("at", Text, nullable=False),
 )
 
 cursors = Table(

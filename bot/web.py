@@ -1,8 +1,9 @@
 """Slack's Web API: the one place that calls it, and that knows its errors.
 
 Errors become ours, by status and by Slack's error codes: ``Transient`` (down, slow or rate
-limited), ``Missing`` (the channel or message is gone), ``Denied`` (a scope or membership is
-lacking), ``Unexpected``. The SDK's retries are off: the notifier decides when to try again.
+limited), ``Missing`` (the channel or message is gone), ``Already`` (it is so), ``Denied`` (a
+scope or membership is lacking), ``Unexpected``. The SDK's retries are off: whoever calls decides
+when to try again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from killswitch.model.errors import Denied, Missing, Transient, Unexpected
+from bot import drill
+from killswitch.model.errors import Already, Denied, Missing, Transient, Unexpected, VendorError
 
 TIMEOUT = 10  # seconds
 
@@ -38,6 +40,7 @@ _AGAIN = {
     "service_unavailable",
     "team_added_to_org",
 }
+_SO_ALREADY = {"already_pinned"}
 _NOT_OURS = {
     "account_inactive",
     "cant_invite",
@@ -45,6 +48,7 @@ _NOT_OURS = {
     "invalid_auth",
     "missing_scope",
     "no_permission",
+    "permission_denied",
     "not_allowed_token_type",
     "not_authed",
     "restricted_action",
@@ -63,14 +67,17 @@ def client_of(api_base_url: str, token: str = "") -> AsyncWebClient:
 class Web:
     """Slack, asked with the bot's token."""
 
-    def __init__(self, client: AsyncWebClient) -> None:
+    def __init__(self, client: AsyncWebClient, *, drill: bool = False) -> None:
         self.client = client
+        self.drill = drill  # then everything that is sent says so
         self.up = True  # whether the last call got an answer
         self.why = ""
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """One API call as JSON. Raises Transient, Missing, Denied or Unexpected."""
+        """One API call as JSON. Raises Transient, Missing, Already, Denied or Unexpected."""
         given = {k: v for k, v in arguments.items() if v is not None}
+        if self.drill:
+            given = drill.marked(given)
         try:
             answer = await self.client.api_call(method, json=given)
         except SlackApiError as error:
@@ -88,8 +95,9 @@ class Web:
 
     async def read(self, method: str, **arguments: Any) -> dict[str, Any]:
         """The same for methods that are asked by address and take no JSON, such as users.info."""
+        given = {k: v for k, v in arguments.items() if v is not None}
         try:
-            answer = await self.client.api_call(method, http_verb="GET", params=arguments)
+            answer = await self.client.api_call(method, http_verb="GET", params=given)
         except SlackApiError as error:
             failure = _ours(method, error)
             self._note(failure.why if isinstance(failure, Transient) else "")
@@ -126,6 +134,8 @@ class Web:
 
     async def upload(self, channel: str, name: str, content: bytes, comment: str) -> None:
         """Share a file in a channel. Raises like ``call``."""
+        if self.drill:
+            name, comment = f"{drill.WORD}-{name}", drill.text(comment)
         try:
             await self.client.files_upload_v2(
                 filename=name, file=content, title=name, channel=channel, initial_comment=comment
@@ -141,7 +151,7 @@ class Web:
         self.up, self.why = not why, why
 
 
-def _ours(method: str, error: SlackApiError) -> Transient | Missing | Denied | Unexpected:
+def _ours(method: str, error: SlackApiError) -> VendorError:
     response = error.response
     status = int(getattr(response, "status_code", 200) or 200)
     data = getattr(response, "data", None)
@@ -156,6 +166,8 @@ def _ours(method: str, error: SlackApiError) -> Transient | Missing | Denied | U
         )
     if code in _GONE:
         return Missing(f"Slack says {code}", operation=method)
+    if code in _SO_ALREADY:
+        return Already(f"Slack says {code}", operation=method)
     if code in _NOT_OURS or status in (401, 403):
         needed = str(data.get("needed", "")) if isinstance(data, dict) else ""
         return Denied(f"Slack says {code or status}", scope=needed, operation=method)

@@ -216,6 +216,8 @@ class Killswitch(Seeing):
             return f"you answered already: {mine['decision']} at {mine['at'][11:19]} UTC"
         if email in subject_emails(view):
             return "the subject of a case does not decide in it"
+        if stopped := self.stopped(email):
+            return stopped
         if email == view.request.requester.lower():
             return "who asked for a kill does not approve it"
         if email not in {a.lower() for a in eligible(approvers, view.request.requester, set())}:
@@ -249,9 +251,14 @@ class Killswitch(Seeing):
     # -- stopping, going back -------------------------------------------------------------------
 
     async def abort(self, case: str, person: Person, reason: str) -> None:
-        """Start nothing more. What was contained stays so. Open to every operator, always."""
+        """Start nothing more. What was contained stays so. Open to every operator but the subject.
+
+        Raises NotAllowed, and Refused where there is nothing to stop.
+        """
         await self._must_operate(person)
         view = self.show(case)
+        if person.email.lower() in subject_emails(view):
+            raise NotAllowed("the subject of a case does not stop it")
         if view.state in SETTLED and not _open_gates(view) and not self._goes_on(view):
             raise Refused(
                 f"{case} is {view.state} already; there is nothing to stop",
@@ -305,9 +312,15 @@ class Killswitch(Seeing):
         return number, restore_digest(self.show(case), number)
 
     async def attest(self, case: str, change: str, person: Person, reason: str) -> None:
-        """A person vouches that a manual step was done. It stays ``manual``, with their name."""
+        """A person vouches that a manual step was done. It stays ``manual``, with their name.
+
+        Raises NotAllowed unless the person is an operator and not the subject, Refused where that
+        is no open manual step.
+        """
         await self._must_operate(person)
         view = self.show(case)
+        if person.email.lower() in subject_emails(view):
+            raise NotAllowed("the subject of a case vouches for nothing in it")
         found = view.changes.get(change)
         if found is None or found.state is not ChangeState.MANUAL:
             raise Refused(f"{change!r} is no open manual step of {case}")

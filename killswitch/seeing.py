@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from killswitch.engine import people
 from killswitch.engine.gate import subject_emails
 from killswitch.engine.guard import eligible
 from killswitch.engine.house import House
-from killswitch.model.case import Case
+from killswitch.model.case import Case, CaseState
 from killswitch.model.errors import KillswitchError, NotAllowed
 from killswitch.model.event import Entry
 from killswitch.model.playbook import Assurance
@@ -62,10 +62,13 @@ class Seeing:
         email = person.email.lower()
         if email in subject_emails(view):
             return False
-        asked = {a.lower() for gate in view.gates.values() for a in gate.approvers}
-        if email == view.request.requester.lower() or email in asked:
-            return True
-        return email in await self.operators()
+        return _concerns(view, person) or email in await self.operators()
+
+    async def seen(self, views: Iterable[Case], person: Person) -> list[Case]:
+        """Those of the cases that the person may see, as ``sees`` tells them; asks roles once."""
+        if person.email.lower() in await self.operators():
+            return [v for v in views if person.email.lower() not in subject_emails(v)]
+        return [v for v in views if _concerns(v, person)]
 
     async def must_operate(self, person: Person) -> None:
         """Raises NotAllowed unless the person is an operator."""
@@ -139,10 +142,34 @@ class Seeing:
 
     async def _must_operate(self, person: Person, max_age: timedelta = timedelta()) -> None:
         email = person.email.lower()
-        if email in people.named(self.house, OPERATORS):
-            return
-        if email not in await people.holders(self.house, OPERATORS, max_age=max_age):
+        if email not in people.named(self.house, OPERATORS) and email not in await people.holders(
+            self.house, OPERATORS, max_age=max_age
+        ):
             raise NotAllowed(
                 f"{person.email} does not hold the role {OPERATORS}",
                 hint="members are listed under `roles:` in killswitch.yaml",
             )
+        if stopped := self.stopped(email):
+            raise NotAllowed(stopped)
+
+    def stopped(self, email: str) -> str:
+        """Why somebody who is stopped in a case has no say in any; "" for everybody else.
+
+        A request alone bars nobody: else one operator could silence the others by asking.
+        """
+        for case in self.list(limit=_CASES_LOOKED_AT):
+            changed = any(change.held for change in case.changes.values())
+            if changed and case.state is not CaseState.RESTORED and email in subject_emails(case):
+                return f"you are the subject of {case.id}; whoever is stopped has no say"
+        return ""
+
+
+_CASES_LOOKED_AT = 500  # the newest
+
+
+def _concerns(view: Case, person: Person) -> bool:
+    """Whether the person asked for it or is asked about it, and is not its subject."""
+    email = person.email.lower()
+    asked = {a.lower() for gate in view.gates.values() for a in gate.approvers}
+    mine = email == view.request.requester.lower() or email in asked
+    return mine and email not in subject_emails(view)

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from killswitch import catalogue, signatures
+from killswitch import apart, catalogue, signatures
 from killswitch.audit.journal import Journal
 from killswitch.audit.store import Store
 from killswitch.audit.witness import FileWitness, sign_head
@@ -22,7 +22,7 @@ from killswitch.engine.pace import Pace
 from killswitch.evidence import keys, seal
 from killswitch.evidence.vault import Vault
 from killswitch.model.case import Case
-from killswitch.model.errors import Broken, NotAllowed
+from killswitch.model.errors import NotAllowed
 from killswitch.model.plan import Mode
 
 log = structlog.get_logger()
@@ -32,21 +32,17 @@ _DRILL_LOOK = 0.5  # seconds: a drill's clock may jump past a gate's end
 def build(config: Config) -> House:
     """The house that this configuration describes. Opens the database; no vendor is called.
 
-    Raises Broken when the state directory cannot be written, Invalid for a broken key file.
+    Raises Broken when the state directory cannot be written or the key file is broken, Refused
+    when one of them belongs to the other mode.
     """
-    try:
-        config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Broken(
-            f"the state directory {config.state} cannot be made: {error.strerror}",
-            hint="check `state:` in killswitch.yaml, and who owns the folder",
-        ) from error
+    apart.claim(config)
     store = Store(config.state / "killswitch.db")
     now = _clock(config)
     journal = Journal(store, now=now)
     vault = Vault(config.state / "vault")
     witnesses = _witnesses(config)
-    private = keys.private_key(config.signing_key)
+    drill = config.mode is Mode.DRILL
+    private = keys.private_key(config.signing_key, drill=drill)
     signing = cache(lambda: keys.signer(private))
 
     async def sealed(case: Case, which: str) -> dict[str, Any]:
@@ -61,7 +57,7 @@ def build(config: Config) -> House:
         )
 
     async def signed_head() -> None:
-        signed = await asyncio.to_thread(sign_head, journal, signing(), witnesses)
+        signed = await asyncio.to_thread(sign_head, journal, signing(), witnesses, drill=drill)
         for witness, why in (signed.failed if signed else {}).items():
             log.warning("a witness did not take the journal's head", witness=witness, why=why)
 

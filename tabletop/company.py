@@ -18,7 +18,6 @@ from killswitch.model.playbook import Assurance
 from tabletop import adversary
 from tabletop.director import Director
 from tabletop.engine import DrillFailed, Engine
-from tabletop.hands import DEFAULT_PLAYBOOK
 from tabletop.people import People
 from tabletop.scenario import Inject, ScenarioFault
 from tabletop.sims.faults import Fault
@@ -109,7 +108,7 @@ class Troupe:
     async def _kill(self, inject: Inject) -> None:
         if inject.role in self.people.played:
             return
-        playbook = inject.playbook or self.people.scenario.playbook or DEFAULT_PLAYBOOK
+        playbook = inject.playbook or self.people.playbook(inject.subject)
         await self.people.hands.kill(
             self.people.email(inject.role), inject.subject, playbook, inject.title, "drill"
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from killswitch.model.case import Case
 from killswitch.model.errors import KillswitchError
+from killswitch.model.subject import Subject
 from killswitch.report import words
 from tabletop.director import Director, Stopped
 from tabletop.record import Moment
@@ -145,9 +146,10 @@ class Console:
         role = next((r for r in self.people.played if r == "oncall"), None)
         if role is None:
             raise LookupError("nobody here plays the on-call: `take oncall`")
-        subject = subject if ":" in subject else f"person:{subject}"
+        parsed = Subject.parse(subject if ":" in subject else f"person:{subject}")
+        playbook = self.people.playbook(str(parsed))
         case = await self.people.hands.kill(
-            self.people.email(role), subject, self.people.scenario.playbook, why, "drill"
+            self.people.email(role), str(parsed), playbook, why, "drill"
         )
         self.say(f"  taken: {case}")
 

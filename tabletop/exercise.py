@@ -36,7 +36,7 @@ from tabletop.record import Record
 from tabletop.scenario import Scenario, ScenarioWorld
 from tabletop.score import judged, score
 from tabletop.sims.base import Attempt
-from tabletop.sims.run import Simulators
+from tabletop.sims.run import SIMS, Simulators
 from tabletop.sims.world import World
 from tabletop.timing import times
 
@@ -178,7 +178,9 @@ async def staged(scenario: Scenario, options: Options) -> AsyncIterator[Exercise
         more = _more(scenario, options.key, slack)
         (home).mkdir(parents=True)
         clock = Clock(home / "clock")
-        file, sims = prepare(home, world, **more)
+        vendors = scenario.vendors or tuple(SIMS)
+        unpaced = options.mode == "sim"
+        file, sims = prepare(home, world, vendors=vendors, unpaced=unpaced, **more)
         config = configuration.load(file)
         _check_playbooks(scenario, config)
         stack.enter_context(sims)

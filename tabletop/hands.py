@@ -20,7 +20,6 @@ from killswitch.model.subject import Subject
 if TYPE_CHECKING:  # aiohttp, which only a drill with Slack needs
     from tabletop.sims.slack import FakeSlack
 
-DEFAULT_PLAYBOOK = "agent-kill"
 SHOWN_WITHIN = 10.0  # seconds that a person looks for what the bot should show
 
 

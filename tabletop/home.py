@@ -15,6 +15,7 @@ from killswitch import catalogue, references
 from tabletop.sims.run import SIMS, Simulators
 from tabletop.sims.world import World
 
+_UNPACED = {"rate": 1000.0, "burst": 1000, "lookup_rate": 1000.0}
 OPERATOR = "dana@corp.example"  # whom the person at the keyboard plays
 
 
@@ -24,13 +25,21 @@ class _NoAliases(yaml.SafeDumper):
 
 
 def prepare(
-    folder: Path, world: World, *, vendors: Iterable[str] = tuple(SIMS), **more: Any
+    folder: Path,
+    world: World,
+    *,
+    vendors: Iterable[str] = tuple(SIMS),
+    unpaced: bool = False,
+    **more: Any,
 ) -> tuple[Path, Simulators]:
     """Write ``killswitch.yaml`` and ``world.json`` for simulators on free ports of this machine.
 
     Returns the configuration file and the simulators, which are not started. ``more`` is laid
-    over the configuration, key by key.
+    over the configuration, key by key. ``unpaced``: simulators are asked as fast as they answer,
+    where a real vendor's shared quota would be spared.
     """
+    vendors = tuple(vendors)
+    pace = _UNPACED if unpaced else {}
     folder.mkdir(parents=True, exist_ok=True)
     sims = Simulators(world, vendors, ports={v: _free_port() for v in vendors})
     sims.assign()
@@ -47,7 +56,7 @@ def prepare(
         "people": {"os_logins": {pwd.getpwuid(os.getuid()).pw_name: OPERATOR}},
         "protected": {"people": [f"ceo@{world.domain}"], "groups": ["okta:board"]},
         "policy": {"kills_per_hour": 100},
-        "connections": {v: _connection(v, sims[v].settings()) for v in sims.sims},
+        "connections": {v: _connection(v, sims[v].settings(), pace) for v in sims.sims},
         "witness": {"file": "witness/heads.jsonl"},
         "drill": {"world": "world.json", "watch_for": "4s", "watch_every": "2s"},
     }
@@ -58,10 +67,11 @@ def prepare(
     return file, sims
 
 
-def _connection(vendor: str, settings: dict[str, Any]) -> dict[str, Any]:
+def _connection(vendor: str, settings: dict[str, Any], pace: dict[str, Any]) -> dict[str, Any]:
     """The settings as killswitch.yaml has them; a drill may write its secrets plainly."""
-    data = {"vendor": vendor, **settings}
     kind = catalogue.vendor(vendor).settings
+    known = {key: value for key, value in pace.items() if key in kind.model_fields}
+    data = {"vendor": vendor, **settings, **known}
     for where, value in list(references.places(kind, settings)):
         place: Any = data
         for part in where[:-1]:

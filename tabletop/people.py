@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from killswitch.api import Killswitch
+from killswitch.cli.kill import DEFAULT_PLAYBOOKS
 from killswitch.engine.gate import subject_emails
 from killswitch.engine.guard import eligible
 from killswitch.model.case import Case, GateView
 from killswitch.model.errors import NotAllowed
+from killswitch.model.subject import Kind, Subject
 from tabletop.chance import Chance
 from tabletop.director import Director, Do
-from tabletop.hands import DEFAULT_PLAYBOOK, Hands
+from tabletop.hands import Hands
 from tabletop.record import Played
 from tabletop.scenario import Persona, Response, Scenario
 
@@ -93,10 +95,18 @@ class People:
         await self.hands.kill(
             self.email(response.role),
             response.subject,
-            response.playbook or self.scenario.playbook or DEFAULT_PLAYBOOK,
+            response.playbook or self.playbook(response.subject),
             response.reason,
             "plan" if response.only else "drill",
         )
+
+    def playbook(self, subject: str) -> str:
+        """What is run for a subject: as the scenario has it for that one, else for its kind."""
+        for response in self.scenario.response:
+            if response.playbook and response.subject == subject:
+                return response.playbook
+        kind = Subject.parse(subject).kind
+        return self.scenario.playbook if kind is Kind.PERSON else DEFAULT_PLAYBOOKS.get(kind, "")
 
     def look(self) -> None:
         """Whoever is asked at an open gate and has not begun to think about it begins now."""

@@ -23,6 +23,7 @@ from tabletop import maps
 from tabletop.adversary import ACTS
 from tabletop.measures import MEASURES
 from tabletop.sims.faults import Kind as FaultKind
+from tabletop.sims.run import SIMS
 
 FOLDER = Path(__file__).parent / "scenarios"
 
@@ -279,6 +280,7 @@ class Scenario(_Model):
     situation: str
     facilitator: str
     world: ScenarioWorld = ScenarioWorld()
+    vendors: tuple[Name, ...] = Field((), description="those that take part; all if empty")
     suspects: tuple[str, ...] = Field(min_length=1, description="e-mail addresses")
     playbook: Name = "agent-kill"
     config: dict[str, Any] = Field(
@@ -304,6 +306,7 @@ class Scenario(_Model):
         every = [*injects, *(f.id for f in self.faults)]
         if twice := next((i for i in every if every.count(i) > 1), None):
             raise ValueError(f"the id {twice!r} stands twice")
+        self._vendors()
         for response in self.response:
             if response.to not in injects:
                 raise ValueError(f"response to {response.to!r}, which is no inject")
@@ -312,6 +315,19 @@ class Scenario(_Model):
             for role in (*inject.to, *filter(None, [inject.role])):
                 self._role(role)
         return self
+
+    def _vendors(self) -> None:
+        """Who acts or fails must be there."""
+        known = sorted(SIMS)
+        for vendor in self.vendors:
+            if vendor not in known:
+                raise ValueError(f"no simulated vendor {vendor!r}; known: {', '.join(known)}")
+        there = {*(self.vendors or known), "engine", "disk", "slack"}
+        there |= {"siem"} if "splunk" in there else set()
+        wanted = [i.act.partition(".")[0] for i in self.timeline if i.act]
+        for vendor in [*wanted, *(fault.target for fault in self.faults)]:
+            if vendor not in there:
+                raise ValueError(f"{vendor!r} acts or fails, and is not among the vendors")
 
     def _role(self, role: str) -> None:
         if role not in self.people:

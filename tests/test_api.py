@@ -11,7 +11,7 @@ from killswitch.api import NoSuchCase
 from killswitch.model.case import CaseState
 from killswitch.model.errors import NotAllowed, Refused, Storm, SubjectNotFound
 from killswitch.model.event import What
-from tests.drill import DANA, JO, LEE, SOL, Drill, person, recipe
+from tests.drill import DANA, JO, LEE, RIA, SOL, Drill, person, recipe
 
 KIM = "kim@corp.example"
 
@@ -116,6 +116,44 @@ async def test_what_was_answered_is_on_the_disk_before_any_engine_runs(tmp_path)
     assert (view.request.requester, view.request.reason) == (DANA, "a leak")
     assert [e.what for e in again.entries(started.case)] == [What.REQUESTED]
     again.house.store.close()
+
+
+async def test_whoever_is_stopped_has_no_say_until_it_is_given_back(tmp_path):
+    """A request alone bars nobody: else one operator could silence all others by asking."""
+    async with Drill.of(tmp_path) as drill:
+        text = recipe(credentials="")
+        stopped = await drill.start(f"person:{LEE}", playbook=text)
+        other = await drill.start(playbook=text)
+        await drill.until(other, lambda c: "lead" in c.gates)
+        assert drill.api.stopped(LEE) == ""
+        await drill.approve(stopped, RIA)
+        await drill.settled(stopped)
+        why = f"you are the subject of {stopped}; whoever is stopped has no say"
+        for decision in ("approve", "deny"):
+            with pytest.raises(NotAllowed, match=why):
+                await drill.api.answer(other, "lead", decision, person(LEE))
+        number, _ = await drill.api.restore(stopped, person(DANA), "it was somebody else")
+        await drill.approve(stopped, RIA, gate=f"restore-{number}/lead")
+        await drill.until(stopped, lambda c: c.state is CaseState.RESTORED)
+        await drill.api.answer(other, "lead", "approve", person(LEE), reason="cleared again")
+        assert (await drill.settled(other)).state is CaseState.CONTAINED
+
+
+async def test_an_operator_who_is_the_subject_neither_aborts_nor_goes_on_operating(tmp_path):
+    """Listed by address, so that no group at the IdP takes the role away with the sign-in."""
+    async with Drill.of(tmp_path, roles={"secops": [DANA, SOL]}) as drill:
+        case = await drill.start(f"person:{SOL}", playbook=recipe(credentials=""))
+        await drill.until(case, lambda c: "lead" in c.gates)
+        with pytest.raises(NotAllowed, match="the subject of a case does not stop it"):
+            await drill.api.abort(case, person(SOL), "it is me")
+        await drill.approve(case, LEE)
+        await drill.settled(case)
+        for ask in (
+            lambda: drill.start(by=SOL),
+            lambda: drill.api.restore(case, person(SOL), "it is me"),
+        ):
+            with pytest.raises(NotAllowed, match="whoever is stopped has no say"):
+                await ask()
 
 
 async def test_an_expired_gate_takes_no_answer(tmp_path):

@@ -89,7 +89,7 @@ def _only_gate(parts: Parts, case: str) -> str:
 async def _list(parts: Parts, body: Body, respond: Respond) -> None:
     try:
         person = await parts.people.person(str(body["user_id"]))
-        seen = [c for c in parts.api.list() if await parts.api.sees(c, person)]
+        seen = await parts.api.seen(parts.api.list(), person)
         text = homepage.listing(seen)
     except KillswitchError as error:
         text = f"Refused: {error.why}."

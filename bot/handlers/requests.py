@@ -74,7 +74,8 @@ async def ask(parts: Parts, body: Body, command: Command, *, link: str = "") -> 
             return form(wanted, status=status, open_case=open_case)
         return form(wanted, found=found, open_case=open_case)
 
-    first = form(_with_default(command), status="Looking up who that is…")
+    # A field that is shown keeps what is in it, also nothing: who is mentioned is looked up first.
+    first = None if command.user else form(_with_default(command), status="Looking up who that is…")
     await parts.open(body, "Kill agent access", fill, first)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # it brings boto3 along, which a command that signs nothing n
     from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
 
 PAYLOAD_TYPE = "application/vnd.killswitch.journal-head+json"
+DRILL_PAYLOAD_TYPE = "application/vnd.killswitch.DRILL-journal-head+json"  # legible on the line
 
 
 class WitnessDown(KillswitchError):
@@ -89,13 +90,20 @@ class Signed:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def sign_head(journal: Journal, signer: Signer, witnesses: Sequence[Witness] = ()) -> Signed | None:
+def sign_head(
+    journal: Journal,
+    signer: Signer,
+    witnesses: Sequence[Witness] = (),
+    *,
+    drill: bool = False,
+) -> Signed | None:
     """Sign the newest entry's hash, keep it, tell the witnesses. None: the journal is empty.
 
-    Called again without new entries, it tells only the witnesses that have missed it. Raises
-    Broken when the journal cannot be read or the head cannot be kept.
+    Called again without new entries, it tells only the witnesses that have missed it.
+    ``drill``: the head says that it is of a drill's journal. Raises Broken when the journal
+    cannot be read or the head cannot be kept.
     """
-    kept = _keep(journal, signer)
+    kept = _keep(journal, signer, drill)
     if kept is None:
         return None
     taken, failed = list(kept.taken), {}
@@ -115,7 +123,7 @@ def sign_head(journal: Journal, signer: Signer, witnesses: Sequence[Witness] = (
     return Signed(kept.head, kept.envelope, tuple(taken), failed)
 
 
-def _keep(journal: Journal, signer: Signer) -> Signed | None:
+def _keep(journal: Journal, signer: Signer, drill: bool) -> Signed | None:
     """The head of the newest entry from the table; signed and put there if it is new.
 
     Kept before any witness hears of it: a witness must never hold a head that we do not.
@@ -127,7 +135,7 @@ def _keep(journal: Journal, signer: Signer) -> Signed | None:
         row = tx.execute(select(heads).where(heads.c.seq == last.seq)).mappings().first()
         if row is None:
             head = Head(last.seq, last.hash, last.at)
-            envelope = sign(head, signer)
+            envelope = sign(head, signer, drill=drill)
             tx.execute(insert(heads), [{**vars(head), "signature": envelope, "witnesses": "[]"}])
             return Signed(head, envelope)
     if (row["hash"], row["at"]) != (last.hash, last.at):
@@ -142,11 +150,12 @@ def _keep(journal: Journal, signer: Signer) -> Signed | None:
     )
 
 
-def sign(head: Head, signer: Signer) -> str:
+def sign(head: Head, signer: Signer, *, drill: bool = False) -> str:
     """The head in a signed DSSE envelope, as canonical JSON."""
     from securesystemslib.dsse import Envelope
 
-    envelope = Envelope(canonical(vars(head)), PAYLOAD_TYPE, {})
+    kind = DRILL_PAYLOAD_TYPE if drill else PAYLOAD_TYPE
+    envelope = Envelope(canonical(vars(head)), kind, {})
     envelope.sign(signer)
     return canonical(envelope.to_dict()).decode()
 
@@ -158,7 +167,7 @@ def open_head(envelope: str, keyring: Sequence[Key]) -> Head:
 
     try:
         signed = Envelope.from_dict(json.loads(envelope))
-        if signed.payload_type != PAYLOAD_TYPE:
+        if signed.payload_type not in (PAYLOAD_TYPE, DRILL_PAYLOAD_TYPE):
             raise Broken(f"a {signed.payload_type} where a journal head was expected")
         signed.verify(list(keyring), threshold=1)
         data: Any = json.loads(signed.payload)
@@ -167,6 +176,19 @@ def open_head(envelope: str, keyring: Sequence[Key]) -> Head:
         raise Broken("none of the known keys signed it") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Broken(f"it is no signed head: {error}") from error
+
+
+def of_a_drill(path: Path) -> bool:
+    """Whether a witness's file holds heads of a drill's journal. False where nothing can be read.
+
+    Its first line tells: one file is never a witness of both.
+    """
+    try:
+        with path.open("rb") as file:
+            first = next((line for line in file if line.strip()), b"")
+    except OSError:  # a witness that is down is shown with each head, never fatal
+        return False
+    return DRILL_PAYLOAD_TYPE.encode() in first
 
 
 def kept_heads(journal: Journal) -> list[str]:

@@ -53,7 +53,8 @@ class Board:
         began = words.moment(case.requested_at) or datetime.now(UTC)
         seconds = int((datetime.now(UTC) - began).total_seconds())
         word = words.word(words.CASES, case.state)
-        foot = Text(f"{case.id}  T+{seconds // 60}:{seconds % 60:02d}  ", style="dim")
+        foot = Text("DRILL  " if context.drill else "", style="magenta")
+        foot.append(f"{case.id}  T+{seconds // 60}:{seconds % 60:02d}  ", style="dim")
         foot.append(f"{word.glyph} {word.label}", style=word.colour)
         for gate in case.gates.values():
             if not gate.outcome:

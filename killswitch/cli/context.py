@@ -35,10 +35,16 @@ class Context:
     as_json: bool = False
     quiet: bool = False
     plain: bool = False
+    told_drill: bool = False
 
-    @cached_property
+    @property
     def out(self) -> Console:
         """For results."""
+        self.say_that_it_is_a_drill()
+        return self._out
+
+    @cached_property
+    def _out(self) -> Console:
         return self._console(sys.stdout)
 
     @cached_property
@@ -79,8 +85,26 @@ class Context:
 
         logs.for_a_command()
         from killswitch.api import Killswitch
+        from killswitch.cli.engine_process import confine
 
+        confine(self.config)  # who holds a role is asked at the vendor
         return Killswitch(wiring.build(self.config))
+
+    @property
+    def drill(self) -> bool:
+        """Whether the configuration in use is a drill's."""
+        config: Config | None = self.__dict__.get("config")
+        return config is not None and config.mode == "drill"
+
+    def say_that_it_is_a_drill(self) -> None:
+        """Once, before anything else, to standard error: results stay as they are."""
+        if self.told_drill or not self.drill or self.as_json or self.quiet:
+            return
+        from killswitch.report import words
+
+        self.told_drill = True
+        word = words.MODES["drill"]
+        self.err.print(f"{word.glyph} {word.label}: every vendor is simulated.", style=word.colour)
 
     def say(self, text: str | Text, **style: Any) -> None:
         """A message for a person; left out with --quiet and --json."""

@@ -47,6 +47,7 @@ def doctor(
       agent-kill doctor --connection github --json
     """
     config = _readable()
+    engine_process.confine(config)
     names = _wanted(config, connection)
     findings = asyncio.run(_tell_all(_examine(config, names, limit, alone=bool(connection))))
     blocking = [f for f in findings if f.blocking]
@@ -99,6 +100,9 @@ async def _examine(
 
 async def _around(config: Config) -> AsyncIterator[list[Finding]]:
     """Everything that is no connection: this machine first, as people are read through it."""
+    yield (apart := machine.keeping_apart(config))
+    if not all(finding.ok for finding in apart):  # nothing is opened that is the other mode's
+        return
     yield [machine.signing_key(config), machine.disk(config), *machine.signatures(config)]
     if broken := machine.store(config):
         yield [broken]

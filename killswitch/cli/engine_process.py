@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from killswitch.config import Config
+from killswitch.hosts import Origin, loopback
+from killswitch.loopback import only_loopback
 from killswitch.model.errors import KillswitchError
+from killswitch.model.plan import Mode
 
 START_WITHIN = 30.0  # seconds
 
@@ -28,6 +31,20 @@ class EngineRuns(KillswitchError):
 def lock_file(state: Path) -> Path:
     """Held by the engine for as long as it lives; holds its process id."""
     return state / "engine.lock"
+
+
+def confine(config: Config) -> None:
+    """In a drill: keep this process on this machine, for good. Live: nothing.
+
+    The one host outside is Slack's, where `slack:` names a real workspace: there people answer.
+    """
+    if config.mode is not Mode.DRILL:
+        return
+    slack = config.written.slack
+    if slack is None or loopback(slack.api_base_url):
+        only_loopback()
+    else:
+        only_loopback(beside=Origin.of(slack.api_base_url).host)
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def export(
         kept_heads(house.journal),
         vault=house.vault,
         signer=keys.load(context.config.signing_key),
-        to=out or Path(f"{case}-evidence"),
+        to=out or Path(f"{'DRILL-' if context.drill else ''}{case}-evidence"),
     )
     _tell_problems(made.problems)
     if context.as_json:

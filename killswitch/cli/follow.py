@@ -71,7 +71,7 @@ class Follow:
             return
         text = lines.stamped(entry, case)
         if text:
-            context.say(_coloured(text))
+            context.say(_coloured(text, drill=context.drill))
 
 
 @asynccontextmanager
@@ -91,11 +91,15 @@ async def _engine_kept(case: str) -> AsyncIterator[None]:
         keeping.cancel()
 
 
-def _coloured(text: str) -> Text:
-    """The line, its glyph and state in the state's colour."""
+def _coloured(text: str, *, drill: bool = False) -> Text:
+    """The line, its glyph and state in the state's colour; a drill's says so."""
     body = text[10:]
     colour = _COLOURS.get(body[:1], "")
-    return Text.assemble((text[:10], "dim"), (body, colour if body[:1] in _COLOURS else ""))
+    return Text.assemble(
+        (text[:10], "dim"),
+        ("DRILL  " if drill else "", "magenta"),
+        (body, colour if body[:1] in _COLOURS else ""),
+    )
 
 
 def settled(case: Case) -> bool:

@@ -15,14 +15,17 @@ import structlog
 _SDKS = ("okta-sdk-python", "githubkit", "httpx", "botocore", "anthropic", "dbos", "slack_bolt")
 
 
-def for_the_engine() -> None:
-    """One JSON line an event on standard output; SDK loggers stay quiet."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+def for_the_engine(mode: str) -> None:
+    """One JSON line an event on standard output, each with the mode; SDK loggers stay quiet."""
+    mark = "DRILL " if mode == "drill" else ""
+    form = f"{mark}%(levelname)s %(name)s %(message)s"
+    logging.basicConfig(level=logging.WARNING, format=form)
     for name in _SDKS:  # some print tokens at DEBUG
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            lambda _logger, _method, event: {"mode": mode, **event},
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),

@@ -15,7 +15,8 @@ from killswitch.report import words
 def show(plan: Plan) -> None:
     """Print it."""
     mode = words.word(words.MODES, plan.mode)
-    context.say(f"\n{mode.label}  {plan.case}  {plan.subject}  playbook {plan.playbook}")
+    drill = "DRILL  " if context.drill and plan.mode != "drill" else ""  # a plan of one
+    context.say(f"\n{drill}{mode.label}  {plan.case}  {plan.subject}  playbook {plan.playbook}")
     context.say(f"digest {plan.digest}\n")
     for account in plan.accounts:
         data = account.data

@@ -23,11 +23,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from killswitch import wiring
+from killswitch import apart, wiring
 from killswitch.api import Killswitch
 from killswitch.cli import logs
 from killswitch.cli.context import context
-from killswitch.cli.engine_process import NoEngine, only_engine
+from killswitch.cli.engine_process import NoEngine, confine, only_engine
 from killswitch.config import Config
 from killswitch.engine.engine import Engine
 from killswitch.model.errors import Invalid
@@ -58,8 +58,9 @@ def serve(
     Example: agent-kill serve --port 8642
     """
     config = context.config
-    logs.for_the_engine()
-    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    logs.for_the_engine(config.mode)
+    confine(config)
+    apart.claim(config)
     with only_engine(config.state), _simulators(config):
         while asyncio.run(_serve(config, port, until_idle=until_idle)):
             log.info("asked while ending: engine runs again")
@@ -73,7 +74,7 @@ async def _serve(config: Config, port: int | None, *, until_idle: bool) -> bool:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await engine.start()
-    log.info("engine runs", mode=config.mode, state=str(config.state))
+    log.info("engine runs", state=str(config.state))
     async with _bot(config, engine, port, until_idle=until_idle) as bot, _web(engine, bot, port):
         while not stop.is_set():
             if until_idle and await _stays_idle(engine, stop):

@@ -82,7 +82,7 @@ def list_cases(
         table.add_row(
             case.id,
             words.utc(case.requested_at)[:19],
-            case.request.mode,
+            ("DRILL " if context.drill else "") + case.request.mode.removeprefix("drill"),
             Text(clean(case.request.subject, 60)),
             Text(f"{word.glyph} {word.label}", style=word.colour),
         )
@@ -91,23 +91,36 @@ def list_cases(
 
 def report(
     case: NewestCase = "",
-    form: Annotated[str, typer.Option("--format", help="html, md or json.")] = "html",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", help="html, md or json; a review is md or json.", show_default=False
+        ),
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="Write it here, not just say where.")] = None,
+    review: Annotated[
+        bool, typer.Option("--review", help="The draft of the review instead: md or json.")
+    ] = False,
 ) -> None:
-    """The containment report: one self-contained file.
+    """The containment report: one self-contained file; with --review what people look back on.
 
     Examples:
 
       agent-kill report K-12
 
       agent-kill report K-12 --format md --out K-12.md
+
+      agent-kill report K-12 --review
     """
     from killswitch.report import files
 
     found = context.api.show(case) if case else _newest()
-    if form not in files.FORMATS:
-        raise NotAllowed(f"{form!r} is no format", hint=f"one of {', '.join(files.FORMATS)}")
-    text = files.render(found, form, now=context.api.house.now())
+    form = form or ("md" if review else "html")
+    formats = files.REVIEW_FORMATS if review else files.FORMATS
+    if form not in formats:
+        raise NotAllowed(f"{form!r} is no format", hint=f"one of {', '.join(formats)}")
+    render = files.render_review if review else files.render
+    text = render(found, form, now=context.api.house.now())
     if out:
         out.write_text(text)
         context.say(f"{out} written")
@@ -129,7 +142,9 @@ def _newest() -> Case:
 def _board(case: Case) -> None:
     mode = words.word(words.MODES, case.request.mode)
     word = words.word(words.CASES, case.state)
-    context.say(f"{mode.label}  {case.id}  {case.request.subject}  {case.request.reason}".rstrip())
+    drill = "DRILL  " if context.drill and case.request.mode != "drill" else ""  # a plan of one
+    about = f"{case.id}  {case.request.subject}  {case.request.reason}".rstrip()
+    context.say(f"{drill}{mode.label}  {about}")
     context.say(f"{word.glyph} {word.label}. {word.means}", style=word.colour)
     for name, gate in case.gates.items():
         shown = words.word(words.GATES, gate.outcome)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, insert, select
 
+from killswitch import apart
 from killswitch.audit.store import Store
 from killswitch.audit.tables import inbox
 from killswitch.config import Config
@@ -23,6 +24,22 @@ from killswitch.report.words import size
 ROOM = 2 * 1000**3  # bytes that should be free: transcripts can be large
 LEAST = 100 * 1000**2  # bytes below which even the journal is in danger
 AREA = "machine"
+
+
+def keeping_apart(config: Config) -> list[Finding]:
+    """Whether state, signing key and witness are this mode's own: drill and live share nothing."""
+    name = "drill and live apart"
+    try:
+        found = list(apart.clashes(config))
+    except Broken as error:
+        return [Finding(AREA, name, ok=False, detail=error.why, fix="check who owns the file")]
+    if not found:
+        detail = f"what is named here is used in mode {config.mode} alone"
+        return [Finding(AREA, name, ok=True, detail=detail)]
+    return [
+        Finding(AREA, name, ok=False, detail=f"{c}; this is mode {config.mode}", fix=c.fix)
+        for c in found
+    ]
 
 
 def signing_key(config: Config) -> Finding:

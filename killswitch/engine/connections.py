@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import structlog
 
 from killswitch.engine.pace import Pace
-from killswitch.model.errors import Denied, Invalid, KillswitchError, Transient, Unexpected
+from killswitch.model.errors import Denied, Invalid, KillswitchError, Refused, Transient, Unexpected
 from killswitch.model.subject import Account
 from killswitch.model.vendor import Settings, Vendor
 
@@ -66,10 +66,15 @@ class Connection:
         """What ``ask`` returns.
 
         What nobody foresaw, such as an answer that breaks an SDK's models, becomes Unexpected:
-        an error like any other, never a crash.
+        an error like any other, never a crash. A host that a guard refused is Refused, also
+        where the SDK took it for a network that is down: trying again would change nothing.
         """
         try:
             return await ask()
+        except Transient as error:
+            if refusal := _refusal(error):
+                raise refusal from error
+            raise
         except KillswitchError:
             raise
         except Exception as error:
@@ -112,6 +117,14 @@ class Connection:
         if self._client is not None:
             client, self._client = self._client, None
             await client.aclose()
+
+
+def _refusal(error: BaseException) -> Refused | None:
+    """The refusal that an error came of, if it did."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, Refused):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 @dataclass

@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 import structlog
 
 from killswitch.engine import planner
+from killswitch.engine.again import Again
 from killswitch.engine.collect import sources, unreachable
 from killswitch.engine.contain import Contain, Turn
 from killswitch.engine.durable import Durable, Handle, Json
-from killswitch.engine.gate import ABORTED, APPROVED, DENIED, EXPIRED, run_id
+from killswitch.engine.gate import run_id
 from killswitch.engine.house import House
+from killswitch.engine.verdict import open_ends, verdict
 from killswitch.evidence.vault import VaultFull
 from killswitch.model.action import Layer
-from killswitch.model.case import Case, CaseState, ChangeState
+from killswitch.model.case import CaseState, ChangeState
 from killswitch.model.codec import dump
 from killswitch.model.errors import Broken, KillswitchError
 from killswitch.model.event import What
@@ -45,6 +47,7 @@ class Kill:
 
     def __init__(self, house: House, durable: Durable, contain: Contain) -> None:
         self.house, self.durable, self.contain = house, durable, contain
+        self.again = Again(house, contain)
 
     async def run(self, case: str) -> Json:
         """From a request that is on the disk to a case that is settled, watched and closed."""
@@ -62,8 +65,10 @@ class Kill:
             if layer in plan.layers:
                 await self._layer(case, plan, layer, running)
         await self.durable.step("by hand", self._look_at_manual_steps, case)
+        await self.durable.step("look again", self.again.at_what_is_old, case)
         await self.durable.step("settle", self._settle, case)
         await self._join(case, running)
+        await self.durable.step("look once more", self.again.at_what_is_old, case)
         await self.durable.step("settle again", self._settle, case)
         await self.durable.step("let go", self._let_go, case)
         await self.durable.step("seal", self._seal, case, "final")
@@ -329,41 +334,3 @@ class Kill:
         plan = self.house.case(case).plan
         assert plan is not None, "this step runs only with a plan"
         return plan
-
-
-def verdict(view: Case) -> CaseState:
-    """What the changes add up to. Never contained unless every required one is.
-
-    Denied and aborted are said of a case in which nothing was changed; one in which something
-    was is partial, and names what is open.
-    """
-    touched = [c for c in view.changes.values() if c.held]
-    outcomes = {g.outcome for g in view.gates.values() if g.purpose == "contain"}
-    if not touched and view.aborted:
-        return CaseState.ABORTED
-    if not touched and view.changes and outcomes & {DENIED, EXPIRED} and APPROVED not in outcomes:
-        return CaseState.DENIED
-    if view.aborted or ABORTED in outcomes:
-        return CaseState.PARTIAL
-    return CaseState.PARTIAL if open_ends(view) or not view.changes else CaseState.CONTAINED
-
-
-def open_ends(view: Case) -> list[str]:
-    """The required changes that are not contained, and the required steps that are not done.
-
-    A step is not done where its vendor could not be asked, or not be asked what is new.
-    """
-    plan = view.plan
-    assert plan is not None, "only a planned case has ends"
-    swept = {(c.plan.connection, c.plan.step) for c in view.changes.values() if not c.open}
-    required = {step.use for layer in plan.layers.values() for step in layer.steps if step.required}
-    changes = [c.plan.id for c in view.changes.values() if c.open]
-    blanks = [
-        f"{b.connection}/{b.use}"
-        for b in plan.blanks
-        if b.required and not (b.later and (b.connection, b.step) in swept)
-    ]
-    unswept = [
-        f"{n['connection']}/{n['action']}" for n in view.not_swept if n["action"] in required
-    ]
-    return list(dict.fromkeys(changes + blanks + unswept))

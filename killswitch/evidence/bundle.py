@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # it brings boto3 along, which a command that exports nothing
     from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
 
 _BAGIT = "BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n"
+_DRILL = "DRILL: every vendor was simulated; no real account was touched."
 _ENTRY = ("seq", "at", "what", "case", "key", "data", "prev", "hash")
 
 
@@ -66,7 +67,7 @@ def export(
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700, parents=True)
         problems = _fill(unfinished / "data", entries, heads, vault, signer)
-        _tag(unfinished, entries[0].case)
+        _tag(unfinished, entries[0].case, _mode(entries))
         unfinished.rename(to)
     except OSError as error:
         raise Broken(f"the bundle {to} cannot be written: {error.strerror}") from error
@@ -98,6 +99,11 @@ def verify_bundle(path: Path, keyring: Sequence[Key] = ()) -> list[Problem]:
 # -- writing -------------------------------------------------------------------------------------
 
 
+def _mode(entries: Sequence[Entry]) -> str:
+    """The mode that the case was asked for in; "" where its first entry is not there."""
+    return str(entries[0].data.get("request", {}).get("mode", ""))
+
+
 def _fill(
     data: Path, entries: Sequence[Entry], heads: Sequence[str], vault: Vault, signer: Signer
 ) -> list[Problem]:
@@ -108,8 +114,11 @@ def _fill(
     (data / "journal.jsonl").write_bytes(journal)
     (data / "heads.jsonl").write_bytes(lines)
     public: Key = signer.public_key
-    (data / "public-key.pem").write_text(keys.public_pem(public), encoding="ascii")
-    (data / "README.txt").write_text(_readme(entries[0].case, public.keyid), encoding="utf-8")
+    mode = _mode(entries)
+    pem = keys.public_pem(public, drill=mode == "drill")
+    (data / "public-key.pem").write_text(pem, encoding="ascii")
+    readme = _readme(entries[0].case, public.keyid)
+    (data / "README.txt").write_text(_note(mode) + readme, encoding="utf-8")
     problems = [
         *_copy_objects(data / "objects", entries, vault),
         *_copy_manifests(data / "manifest", entries, vault),
@@ -121,6 +130,7 @@ def _fill(
         "format": "killswitch/manifest/1",
         "which": "bundle",
         "case": entries[0].case,
+        "mode": mode,
         "entries": len(entries),
         "journal_sha256": hashlib.sha256(journal).hexdigest(),
         "heads_sha256": hashlib.sha256(lines).hexdigest(),
@@ -188,18 +198,25 @@ def _write_signed(path: Path, envelope: bytes) -> None:
     path.with_suffix(".sig").write_bytes(bytes.fromhex(signature.signature))
 
 
+def _note(mode: str) -> str:
+    """What stands above everything else in a drill's bag."""
+    return f"{_DRILL}\n\n" if mode == "drill" else ""
+
+
 def _readme(case: str, keyid: str) -> str:
     text = files("killswitch.evidence").joinpath("README.bundle.txt").read_text(encoding="utf-8")
     return text.replace("{case}", case).replace("{keyid}", keyid)
 
 
-def _tag(bag: Path, case: str) -> None:
+def _tag(bag: Path, case: str, mode: str = "") -> None:
     """Make the folder a bag. ``bagit.make_bag`` would change the process's working directory."""
     payload = sorted(p for p in (bag / "data").rglob("*") if p.is_file())
     size = sum(p.stat().st_size for p in payload)
     info = (
         f"Bag-Software-Agent: killswitch {__version__}\n"
-        f"External-Identifier: {case}\n"
+        f"External-Identifier: {'DRILL-' if mode == 'drill' else ''}{case}\n"
+        + (f"External-Description: {_DRILL}\n" if mode == "drill" else "")
+        + f"Killswitch-Mode: {mode}\n"
         f"Payload-Oxum: {size}.{len(payload)}\n"
     )
     (bag / "bagit.txt").write_text(_BAGIT, encoding="utf-8")

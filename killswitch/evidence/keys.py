@@ -24,6 +24,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from killswitch.model.errors import Broken
 
+# Before the PEM itself, where RFC 7468 lets an explanation stand: readers skip it.
+_OF_A_DRILL = b"DRILL: made in a drill. What this key signs was rehearsed.\n"
+
 if TYPE_CHECKING:  # it brings boto3 along, which a command that signs nothing need not load
     from securesystemslib.signer import CryptoSigner, Key  # type: ignore[attr-defined]
 
@@ -43,9 +46,21 @@ def load_or_create(path: Path) -> CryptoSigner:
     return signer(private_key(path))
 
 
-def private_key(path: Path) -> Ed25519PrivateKey:
-    """As ``load_or_create``, not yet ready to sign. Raises Broken."""
-    return _load(path) if os.path.lexists(path) else _create(path)
+def private_key(path: Path, *, drill: bool = False) -> Ed25519PrivateKey:
+    """As ``load_or_create``, not yet ready to sign. Raises Broken.
+
+    ``drill``: a key that is made now says in its file that it is a drill's.
+    """
+    return _load(path) if os.path.lexists(path) else _create(path, _OF_A_DRILL if drill else b"")
+
+
+def of_a_drill(path: Path) -> bool:
+    """Whether the key in the file was made in a drill. False where there is no key to read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_OF_A_DRILL)) == _OF_A_DRILL
+    except OSError:  # whoever loads it says what is wrong with it
+        return False
 
 
 def signer(private: Ed25519PrivateKey) -> CryptoSigner:
@@ -55,7 +70,7 @@ def signer(private: Ed25519PrivateKey) -> CryptoSigner:
     return CryptoSigner(private)
 
 
-def _create(path: Path) -> Ed25519PrivateKey:
+def _create(path: Path, note: bytes = b"") -> Ed25519PrivateKey:
     private = Ed25519PrivateKey.generate()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,7 +78,7 @@ def _create(path: Path) -> Ed25519PrivateKey:
     except OSError as error:
         raise Broken(f"the signing key {path} cannot be created: {error.strerror}") from error
     with os.fdopen(file, "wb") as out:
-        out.write(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        out.write(note + private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         out.flush()
         os.fsync(out.fileno())
     return private
@@ -94,10 +109,11 @@ def _load(path: Path) -> Ed25519PrivateKey:
     return private
 
 
-def public_pem(key: Key) -> str:
-    """The public key as PEM, which openssl and securesystemslib read."""
+def public_pem(key: Key, *, drill: bool = False) -> str:
+    """The public key as PEM, which openssl and securesystemslib read; a drill's says so."""
     public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.keyval["public"]))
-    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return ((_OF_A_DRILL if drill else b"") + pem).decode()
 
 
 def read_public(pem: str | bytes) -> Key:

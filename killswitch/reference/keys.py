@@ -75,6 +75,7 @@ CONFIG = {
     "Guards.min_admins": "enabled administrators that every connection keeps",
     "Witness.file": "appended to, never read by a kill",
     "Drill.world": "the simulated world",
+    "Drill.clock": "how far the drill's clock is ahead; the tabletop keeps it",
     "Drill.watch_for": "instead of the playbook's",
     "Drill.watch_every": "instead of the playbook's",
     "Written.slack": "the bot; without it there is none",

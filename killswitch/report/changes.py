@@ -5,7 +5,7 @@ from __future__ import annotations
 from killswitch.model.case import Case, ChangeState, ChangeView
 from killswitch.model.playbook import LAYERS
 from killswitch.report import words
-from killswitch.report.plain import differences, label, line, link, named
+from killswitch.report.plain import differences, exact, label, line, link, named
 from killswitch.report.rows import Change, Layer, Residual
 
 GIVEN_BACK = frozenset(
@@ -66,11 +66,11 @@ def _row(case: Case, change: ChangeView, lines: list[Residual], shared: dict[str
     plan, number = change.plan, shared.get(change.plan.id)
     seconds = lines[number - 1]["seconds"] if number else None
     return Change(
-        id=line(plan.id),
+        id=exact(plan.id),
         layer=plan.layer,
         connection=label(plan.connection),
         action=plan.action,
-        target=line(plan.target_id),
+        target=exact(plan.target_id),
         label=label(plan.label),
         state=named(words.CHANGES, known_state(change)),
         proven=proven(change),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from killswitch.model.case import Case, CaseState, ChangeState, ChangeView
-from killswitch.report import afterwards, timeline, words
+from killswitch.report import afterwards, comms, timeline, words
 from killswitch.report.changes import (
     GIVEN_BACK,
     known_state,
@@ -20,9 +20,11 @@ from killswitch.report.changes import (
     residual,
     residual_note,
 )
+from killswitch.report.drills import rehearsed
 from killswitch.report.evidence import evidence
 from killswitch.report.people import asked, gates
 from killswitch.report.plain import label, line, named
+from killswitch.report.review import worth_reviewing
 from killswitch.report.rows import Account, Blank, Span, Time
 from killswitch.report.shape import FORMAT, Instructions, Journal, Report, Verdict
 
@@ -57,7 +59,7 @@ def containment(case: Case, *, head: dict[str, Any] | None, now: str) -> dict[st
         case=case.id,
         subject=label(case.request.subject),
         mode=named(words.MODES, case.request.mode),
-        drill=case.request.mode == "drill",
+        drill=rehearsed(case),
         verdict=_verdict(case),
         asked=asked(case),
         playbook=_playbook(case),
@@ -74,6 +76,7 @@ def containment(case: Case, *, head: dict[str, Any] | None, now: str) -> dict[st
         sweep=afterwards.sweep(case),
         watch=afterwards.watch(case),
         restore=afterwards.restore(case),
+        drafts=[*comms.names(case), *(["review.md"] if worth_reviewing(case) else [])],
         journal=_journal(case, head),
         timeline=timeline.bars(case, times, now),
     )
@@ -89,7 +92,7 @@ def _verdict(case: Case) -> Verdict:
     given_back = state in ("restoring", "part-restored", "restored")
     return Verdict(
         state=named(words.CASES, state),
-        sentence=("DRILL: " if case.request.mode == "drill" else "") + _sentence(case, state, left),
+        sentence=("DRILL: " if rehearsed(case) else "") + _sentence(case, state, left),
         required=len(required),
         contained=sum(proven(c) for c in required),
         open=[] if given_back else left,

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import re
+import secrets
 from typing import Any
 
+from killswitch.evidence.redact import Redactor
 from killswitch.model.untrusted import clean
 from killswitch.report.rows import Difference, Named
 from killswitch.report.words import Word, word
 
 LABEL, TEXT, VALUE = 120, 300, 160
+_KEYED = re.compile(r"\[REDACTED:([a-z-]+):[0-9a-f]{8}\]")
 
 
 def line(value: Any, limit: int = TEXT) -> str:
-    """Hostile text as one clean line, cut at ``limit`` characters. None is ""."""
-    return "" if value is None else clean(str(value), limit)
+    """Hostile text as one clean line without secrets, cut at ``limit`` characters. None is ""."""
+    return "" if value is None else clean(_without_secrets(str(value)[: limit * 8]), limit)
 
 
 def label(value: Any) -> str:
-    """The name of a thing, short."""
-    return line(value, LABEL)
+    """The name of a thing, short. An id such as an access key's stays what it is."""
+    return exact(value, LABEL)
+
+
+def exact(value: Any, limit: int = TEXT) -> str:
+    """An id or a state's value as one clean line. By contract no secret is in one."""
+    return "" if value is None else clean(str(value), limit)
+
+
+@functools.cache
+def _redactor() -> Redactor:
+    return Redactor(secrets.token_bytes(32))
+
+
+def _without_secrets(text: str) -> str:
+    """Each secret as its kind alone, so that the same case reads the same in every process."""
+    return _KEYED.sub(r"[REDACTED:\1]", _redactor().text(text))
 
 
 def link(url: Any) -> str:
@@ -77,9 +97,9 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return line(value, VALUE) or "empty"
+        return exact(value, VALUE) or "empty"
     if value in ([], {}):
         return "none"
     if isinstance(value, list) and all(isinstance(part, str | int) for part in value):
-        return line(", ".join(str(part) for part in value), VALUE)
-    return line(json.dumps(value, ensure_ascii=False, sort_keys=True), VALUE)
+        return exact(", ".join(str(part) for part in value), VALUE)
+    return exact(json.dumps(value, ensure_ascii=False, sort_keys=True), VALUE)

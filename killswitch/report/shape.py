@@ -158,5 +158,6 @@ class Report(TypedDict):
     sweep: Sweep
     watch: Watch
     restore: Restore
+    drafts: list[str]  # files beside the report, for people to complete; nothing is sent
     journal: Journal
     timeline: Timeline

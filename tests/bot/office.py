@@ -45,6 +45,7 @@ layers:
     keep_trying: 60s
     steps: [claude.api_keys.deactivate]
 watch: {for: 2s, every: 1s}
+comms: [eng-leadership, affected-users]
 """
 
 

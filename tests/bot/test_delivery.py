@@ -7,12 +7,13 @@ from pathlib import Path
 
 from sqlalchemy import update
 
+from bot.notifier import OUTAGE
 from bot.outbox import SENDING
 from bot.tables import posts
 from killswitch.model.case import CaseState
 from tabletop.sims.slack import FakeSlack
 from tests.bot.office import Office, buttons, of_view, world
-from tests.drill import JO, LEE, person
+from tests.drill import JO, KIM, LEE, SOL, person
 
 
 async def test_a_deleted_card_of_an_open_gate_is_posted_again(tmp_path: Path) -> None:
@@ -62,6 +63,7 @@ async def test_what_was_posted_before_a_crash_is_found_and_not_posted_again(
             await office.start_bot()
             await office.wait(lambda: office.parts.notifier.drained)
             assert len(slack.messages(office.channel())) == before
+            assert slack.calls("pins.add")[-1].error == "already_pinned"
             await office.decide(LEE, card)
             await office.wait(lambda: buttons(office.card() or card) == [])
 
@@ -74,6 +76,23 @@ async def test_the_channel_made_before_a_crash_is_found(tmp_path: Path) -> None:
             await office.wait(office.card)
             names = [c["name"] for c in slack.channels(slack.bot) if c["is_private"]]
             assert len(names) == 1
+
+
+async def test_without_the_scope_for_pins_all_goes_on_and_it_is_said_once(
+    tmp_path: Path,
+) -> None:
+    with FakeSlack(world()) as slack:
+        slack.space.scopes.discard("pins:write")
+        async with Office.of(tmp_path, slack) as office:
+            first = await office.ask()
+            second = await office.ask(SOL, KIM)
+            for case in (first, second):
+                await office.wait(lambda case=case: office.card(case))
+            await office.wait(lambda: office.parts.notifier.drained)
+            (refused,) = slack.calls("pins.add")
+            assert refused.error == "missing_scope"
+            assert slack.channel(office.channel())["pins"] == []
+            assert office.parts.notifier.degraded == ""
 
 
 async def test_rate_limits_are_waited_out(tmp_path: Path) -> None:
@@ -126,6 +145,53 @@ async def test_a_case_of_the_terminal_appears_too(tmp_path: Path) -> None:
             await office.wait(lambda: "Contained" in of_view(slack.messages("security-index")[-1]))
             (line,) = slack.messages("security-index")
             assert JO not in of_view(line)
+
+
+async def test_open_gates_are_asked_again_after_an_outage_and_both_cards_are_one_gate(
+    tmp_path: Path,
+) -> None:
+    """What was pressed meanwhile never arrives, so people are asked anew; decided gates are not."""
+    assert OUTAGE == 10.0
+    with FakeSlack(world()) as slack:
+        async with Office.of(tmp_path, slack) as office:
+            notifier = office.parts.notifier
+            first = await office.ask()
+            second = await office.ask(SOL, KIM)
+            for case in (first, second):
+                await office.wait(lambda case=case: office.card(case))
+            await office.wait(lambda: notifier.drained)
+            down(slack)
+            notifier.look_now()
+            await office.wait(lambda: notifier._down_since)
+            slack.heal()  # it tries again after a second
+            await office.wait(lambda: not notifier._down_since)
+            await office.wait(lambda: notifier.drained)
+            assert len(cards(office, first)) == 1, "that was a short one"
+
+            notifier.outage = 0.5
+            down(slack)
+            notifier.look_now()
+            digest = office.case(second).gates["lead"].digest
+            await office.drill.api.answer(second, "lead", "deny", person(LEE), digest=digest)
+            await office.wait(lambda: notifier._down_since)
+            slack.heal()
+
+            await office.wait(lambda: len(cards(office, first)) == 2)
+            await office.wait(lambda: buttons(office.card(second) or {}) == [])
+            assert len(cards(office, second)) == 1, "that gate is decided"
+            await office.decide(LEE, cards(office, first)[0])  # the old card is as good
+            assert (await office.drill.settled(first)).state is CaseState.CONTAINED
+            await office.wait(lambda: all(buttons(c) == [] for c in cards(office, first)))
+
+
+def down(slack: FakeSlack) -> None:
+    """Every call is answered with 503 from now on."""
+    slack.fault("status", status=503)
+
+
+def cards(office: Office, case: str) -> list[dict[str, object]]:
+    """Every card of that case's gate."""
+    return [m for m in office.posts("gate `lead`", case) if "plan `" in of_view(m)]
 
 
 async def test_slack_down_at_the_start_is_no_error(tmp_path: Path) -> None:

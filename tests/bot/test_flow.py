@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
-import pytest
-
+from bot.tables import presses
 from killswitch.model.case import CaseState
 from killswitch.model.event import What
 from killswitch.model.plan import Mode
@@ -15,27 +15,68 @@ from tabletop.sims.slack import FakeSlack
 from tests.bot.office import PLAYBOOK, Office, buttons, of_view, world
 from tests.drill import DANA, JO, LEE, RIA, SOL, person
 
+UNREADABLE = [
+    ("", "Who should be stopped"),
+    ("jo@corp.example --force", "'--force' is not known"),
+    ("jo@corp.example —sudo", "'--sudo' is not known"),
+    ("<mailto:evil@corp.example|jo@corp.example>", "shows another address"),
+    ("j\u043e@corp.example", "outside ASCII"),
+    ("<!subteam^S123|@eng>", "a group is not stopped"),
+    ("<!channel>", "a channel or a broadcast"),
+    ("<#C123|general>", "a channel or a broadcast"),
+    ("@jo", "not resolved"),
+    ("jo", "no e-mail address"),
+    ("jo@elsewhere", "is not our domain"),
+    ("status jo", "no case"),
+]
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("", "Who should be stopped"),
-        ("jo@corp.example --force", "'--force' is not known"),
-        ("<mailto:evil@corp.example|jo@corp.example>", "shows another address"),
-        ("j\u043e@corp.example", "outside ASCII"),
-        ("<!subteam^S123|@eng>", "a group is not stopped"),
-    ],
-)
-async def test_what_cannot_be_read_is_said_and_starts_nothing(
-    tmp_path: Path, text: str, says: str
-) -> None:
+
+async def test_what_cannot_be_read_is_said_starts_nothing_and_is_on_record(tmp_path: Path) -> None:
     with FakeSlack(world()) as slack:
         async with Office.of(tmp_path, slack) as office:
-            pressed = await slack.slash(DANA, text)
-            assert says.lower() in "\n".join(pressed.texts).lower()
-            assert "Nothing was started" in "\n".join(pressed.texts)
-            assert pressed.views == []
+            for text, says in UNREADABLE:
+                pressed = await slack.slash(DANA, text)
+                told = "\n".join(pressed.texts)
+                assert says.lower() in told.lower(), text
+                assert "Nothing was started" in told
+                assert pressed.views == []
             assert office.drill.api.list() == []
+            kept = [row.work["misread"] for row in pressed_in(office)]
+            assert len(kept) == len(UNREADABLE)
+            assert all(says.lower() in why.lower() for (_, says), why in
+                       zip(UNREADABLE, kept, strict=True))  # fmt: skip
+
+
+PHONES = [
+    ("jo@corp.example --reason “it’s pushing”", "it's pushing"),
+    ("jo@corp.example it's pushing", "it's pushing"),
+    ("jo@corp.example —reason pushes to main", "pushes to main"),
+    ("jo@corp pushes to main", "pushes to main"),
+    ("@jo pushes to main", "pushes to main"),
+    ("jo\u200b@corp.example\u00a0pushes & pulls", "pushes & pulls"),
+]
+
+
+async def test_what_phones_and_slack_make_of_a_command_is_understood(tmp_path: Path) -> None:
+    """As Slack sends it where a command asks for escaping: addresses and mentions marked up."""
+    with FakeSlack(world()) as slack:
+        async with Office.of(tmp_path, slack) as office:
+            for text, reason in PHONES:
+                pressed = await slack.slash(DANA, text, escape=True)
+                assert not pressed.texts, pressed.texts
+                await office.wait(lambda: office.shows(DANA, "This is who was found"))
+                assert office.shows(DANA, "Jo Marsh"), text
+                typed = (slack.view(DANA) or {})["state"]["values"]
+                assert typed["subject"]["v"]["value"] == JO
+                assert typed["reason"]["v"]["value"] == reason
+                await slack.dismiss(DANA)
+            assert office.drill.api.list() == [], "nothing was sent"
+
+
+def pressed_in(office: Office) -> list[Any]:
+    """The presses on record, oldest first."""
+    with office.drill.house.store.read() as tx:
+        return list(tx.execute(presses.select().order_by(presses.c.at)))
 
 
 async def test_help_drill_list_and_status(tmp_path: Path) -> None:
@@ -155,18 +196,28 @@ async def test_the_requester_and_outsiders_cannot_approve(tmp_path: Path) -> Non
             assert office.drill.entries(case, What.DECIDED) == []
 
 
-@pytest.mark.parametrize(
-    "value", ["K-1|lead|" + "0" * 12, "K-1|other|" + "0" * 12, "x", "K-9|lead|"]
-)
-async def test_a_forged_or_outdated_button_is_refused(tmp_path: Path, value: str) -> None:
+async def test_a_forged_or_outdated_button_is_refused_and_on_record(tmp_path: Path) -> None:
+    forged = [
+        "K-1|lead|" + "0" * 12,
+        "K-1|other|" + "0" * 12,
+        "x",
+        "K-9|lead|",
+        "K-9|lead|" + "0" * 12,
+    ]
     with FakeSlack(world()) as slack:
         async with Office.of(tmp_path, slack) as office:
             case = await office.ask()
             card = await office.wait(lambda: office.card(case))
-            await slack.click(LEE, card, "gate.review", label="Review", value=value)
-            await office.wait(lambda: office.shows(LEE, "Refused"))
-            assert office.shows(LEE, "Nothing was started")
+            for value in forged:
+                await slack.click(LEE, card, "gate.review", label="Review", value=value)
+                await office.wait(lambda: office.shows(LEE, "Refused"))
+                assert office.shows(LEE, "Nothing was started"), value
+                await slack.dismiss(LEE)
             assert office.drill.entries(case, What.DECIDED) == []
+            lee = slack.user(LEE)
+            outcomes = [row.outcome for row in pressed_in(office) if row.user == lee]
+            assert len(outcomes) == len(forged)
+            assert all(outcome.startswith("refused: ") for outcome in outcomes)
 
 
 async def test_a_button_of_one_case_does_not_open_the_gate_of_another(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from tabletop.sims.slack import FakeSlack
-from tests.bot.office import Office, world
+from tests.bot.office import Office, buttons, of_view, world
 
 FILE = Path("bot/manifest.yaml")
 
@@ -22,9 +22,19 @@ async def test_a_kill_needs_each_scope_and_no_other(tmp_path: Path) -> None:
         async with Office.of(tmp_path, slack) as office:
             case = await office.killed()
             await office.drill.closed(case)
-            await office.wait(lambda: len(slack.files()) >= 2)
+            await office.wait(lambda: len(slack.files()) >= 3)
+            names = [file.name for file in slack.files()]
+            assert any("review.md" in name for name in names), "beside the containment report"
+            told = (await office.wait(lambda: office.posts("drafts of messages")))[0]
+            assert "nothing was sent" in of_view(told)
+            for name in ("comms-eng-leadership.md", "comms-affected-users.md"):
+                assert f"reports/{case}/{name}" in of_view(told)
+                assert (office.drill.config.state / "reports" / case / name).is_file()
+                assert name not in names, "drafts are for the people at the host"
             office.parts.notifier.look_now()
             await slack.home("lee")
+            (headline,) = [m for m in office.posts("Asked by") if "Status" in buttons(m)]
+            assert slack.channel(office.channel())["pins"] == [headline["ts"]]
         refused = [c for c in slack.calls() if c.error == "missing_scope"]
         assert not refused
         methods = {c.method for c in slack.calls()}
@@ -34,6 +44,7 @@ async def test_a_kill_needs_each_scope_and_no_other(tmp_path: Path) -> None:
         "groups:history": "conversations.history",
         "groups:read": "conversations.members",
         "groups:write": "conversations.create",
+        "pins:write": "pins.add",
         "users:read": "users.info",
         "users:read.email": "users.lookupByEmail",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,21 @@ def test_the_list_names_items_and_seals(done_case: Home) -> None:
     assert "sealed final" in shown.out
     schemas = [line["schema"] for line in done_case.run("evidence", "list", "K-1", "--json").lines]
     assert {"killswitch/item/1", "killswitch/seal/1"} <= set(schemas)
+
+
+def test_the_reviews_draft_is_beside_the_report_and_had_as_markdown_and_json(
+    done_case: Home, tmp_path: Path
+) -> None:
+    folder = done_case.folder / "state" / "reports" / "K-1"
+    assert {"containment.html", "review.md", "review.json"} <= {p.name for p in folder.iterdir()}
+    file = tmp_path / "review.md"
+    assert done_case.run("report", "K-1", "--review", "--out", str(file)).code == 0
+    assert file.read_text().startswith("# DRILL · Review of K-1: DRAFT")
+    data = json.loads(done_case.run("report", "--review", "--format", "json").out)
+    assert data["format"] == "killswitch/review/1"
+    refused = done_case.run("report", "K-1", "--review", "--format", "html")
+    assert refused.code == 7
+    assert "one of md, json" in refused.err
 
 
 def test_untouched_evidence_is_0(done_case: Home) -> None:

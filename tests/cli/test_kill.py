@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import pwd
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -76,7 +77,7 @@ def test_nobody_waits_with_no_wait(home: Home) -> None:
     done = home.run(SOL, "--no-wait")
     assert done.code == 5
     assert "gate      lead asks 1 of" in done.out
-    case = done.out.split()[1]
+    case = re.findall(r"K-\d+", done.out)[0]
     assert home.run("abort", case, "-r", "a test").code == 0
     assert home.run("status", case, "--watch").code == 6
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from killswitch.engine.kill import open_ends
+from killswitch.engine.verdict import open_ends
 from killswitch.model.case import CaseState, ChangeState, fold
 from killswitch.model.errors import Refused
 from killswitch.model.event import What

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from killswitch.engine.connections import Connection
 from killswitch.clock import utc_now
+from killswitch.engine.connections import Connection
 from killswitch.engine.pace import Pace
 from killswitch.engine.settle import Outcome, Settle, safely
 from killswitch.model.case import ChangeState
