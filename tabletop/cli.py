@@ -113,7 +113,7 @@ def run(
     ] = False,
     jobs: Annotated[
         int, typer.Option(min=1, help="How many simulations side by side, of several.")
-    ] = 2,
+    ] = 3,
     out: Annotated[Path, typer.Option(help="Where drills are kept.")] = DRILLS,
     live: Annotated[
         Path | None,
