@@ -111,6 +111,10 @@ def run(
     slack: Annotated[
         bool, typer.Option("--slack", help="People press buttons in a simulated Slack.")
     ] = False,
+    slack_from: Annotated[
+        Path | None,
+        typer.Option(help="A killswitch.yaml whose real Slack people answer in.", metavar="FILE"),
+    ] = None,
     jobs: Annotated[
         int, typer.Option(min=1, help="How many simulations side by side, of several.")
     ] = 3,
@@ -136,18 +140,24 @@ def run(
 
       agent-kill tabletop run all --personas
     """
+    from killswitch.loopback import only_loopback
     from tabletop.playing import Wanted
     from tabletop.playing import play as play_one
     from tabletop.several import play_all
 
-    chosen = _chosen(names)
     roles = frozenset(play or ())
     drill = bool(roles) or (context.at_terminal and not personas)
+    if slack_from and not drill:
+        raise Invalid(
+            "a real Slack needs people", expected="--play ROLE for each who answers there"
+        )
+    only_loopback()  # this process holds simulators and presses buttons; the engine has its own
+    chosen = _chosen(names)
     for _, found in chosen:
         if lost := roles - set(found.people):
             known = ", ".join(found.people)
             raise Invalid(f"{found.scenario} has no role {min(lost)!r}", expected=known)
-    wanted = Wanted(roles, drill, _speed(speed, drill=drill), seed, slack, out, live)
+    wanted = Wanted(roles, drill, _speed(speed, drill=drill), seed, slack, slack_from, out, live)
     if len(chosen) > 1 and drill:
         raise Invalid("people play one scenario at a time", expected="one name, or --personas")
     if len(chosen) > 1:

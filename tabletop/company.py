@@ -114,11 +114,11 @@ class Troupe:
         )
 
     async def _abort(self, inject: Inject) -> None:
-        case = self._newest(lambda c: not c.aborted and c.state not in (CaseState.CONTAINED,))
+        case = self._newest(inject, lambda c: not c.aborted and c.state is not CaseState.CONTAINED)
         await self.people.hands.abort(self.people.email(inject.role), case.id, inject.title)
 
     async def _restore(self, inject: Inject) -> None:
-        case = self._newest(lambda c: bool(c.settled_at))
+        case = self._newest(inject, lambda c: any(x.held for x in c.changes.values()))
         await self.people.hands.restore(self.people.email(inject.role), case.id, inject.title)
 
     async def _by_hand(self, inject: Inject) -> None:
@@ -151,8 +151,11 @@ class Troupe:
                 return True
         return False
 
-    def _newest(self, fits: Callable[[Case], bool]) -> Case:
-        found = next((c for c in self.people.api.list(limit=100) if fits(c)), None)
+    def _newest(self, inject: Inject, fits: Callable[[Case], bool]) -> Case:
+        """The newest case that fits, of the inject's subject where it names one."""
+        cases = self.people.api.list(limit=100)
+        mine = [c for c in cases if inject.subject in ("", c.request.subject)]
+        found = next((c for c in mine if fits(c)), None)
         if found is None:
             raise KillswitchError("there is no such case yet")
         return found

@@ -102,6 +102,8 @@ class Console:
 
     async def _do_next(self, director: Director, rest: str) -> None:
         del rest
+        now = int(director.clock.t)
+        self.say(f"  T+{now // 60:02}:{now % 60:02}  now{', paused' if director.paused else ''}")
         for t, name in director.upcoming():
             when = "  waits " if t is None else f"T+{int(t) // 60:02}:{int(t) % 60:02}"
             self.say(f"  {when}  {name}")

@@ -62,7 +62,8 @@ class Options:
     play: frozenset[str] = frozenset()
     people: bool = False  # whether somebody is about: a drill rather than a simulation
     seed: int | None = None
-    slack: bool = False
+    slack: bool = False  # a simulated one, in which personas press the buttons
+    slack_settings: dict[str, Any] | None = None  # a real one's `slack:`, where people press
     key: Path | None = None  # what signs journal and report; made when it is not there
     facilitator: Facilitator | None = None
     program: tuple[str, ...] = ("killswitch",)  # the engine that is drilled
@@ -96,6 +97,7 @@ class Exercise:
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         watched = [*self.scenario.suspects, *self._bystanders()]
         self.before = {email: await self.sims.truth(email) for email in watched}
+        self.clock.began = self.clock.now()
         status: Literal["completed", "stopped", "aborted", "failed"] = "completed"
         try:
             await self.director.run(self.troupe, within=self._within())
@@ -175,7 +177,7 @@ async def staged(scenario: Scenario, options: Options) -> AsyncIterator[Exercise
     world = _world(scenario.world)
     with contextlib.ExitStack() as stack:
         slack = stack.enter_context(_slack(world)) if options.slack else None
-        more = _more(scenario, options.key, slack)
+        more = _more(scenario, options, slack)
         (home).mkdir(parents=True)
         clock = Clock(home / "clock")
         vendors = scenario.vendors or tuple(SIMS)
@@ -201,7 +203,6 @@ async def staged(scenario: Scenario, options: Options) -> AsyncIterator[Exercise
             await engine.ready()
             if slack:
                 await slack.connected(seconds=30)
-            clock.began = clock.now()
             yield Exercise(
                 scenario, options, config, sims, clock, api, engine, director, people, troupe, slack
             )
@@ -222,13 +223,15 @@ def _slack(world: World) -> FakeSlack:
     return FakeSlack(world)
 
 
-def _more(scenario: Scenario, key: Path | None, slack: FakeSlack | None) -> dict[str, Any]:
+def _more(scenario: Scenario, options: Options, slack: FakeSlack | None) -> dict[str, Any]:
     """What is laid over the drill's killswitch.yaml."""
     if wrong := [key for key in scenario.config if key in FORBIDDEN]:
         raise Invalid(f"a scenario's config may not set {wrong[0]!r}", expected="roles, policy …")
     more: dict[str, Any] = {**scenario.config, "drill": {"clock": "clock", **WATCH}}
-    if key:
-        more["signing_key"] = str(key.resolve())
+    if options.key:
+        more["signing_key"] = str(options.key.resolve())
+    if options.slack_settings:
+        more["slack"] = options.slack_settings
     if slack:
         more["slack"] = {k: v for k, v in slack.settings().items() if k != "domain"}
     return more

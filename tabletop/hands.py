@@ -88,7 +88,11 @@ class InSlack:
         known = self._cases()
         name = Subject.parse(subject).name
         pressed = await self.slack.slash(email, f"{name} --playbook {playbook}")
-        if pressed.error or mode == "plan" or not await self._shown(lambda: self._form(email)):
+        if (
+            pressed.error
+            or mode == "plan"
+            or not await self._shown(lambda: self._form(email, "subject"))
+        ):
             return await self.terminal.kill(email, subject, playbook, reason, mode)
         sent = await self.slack.submit(
             email, {"subject": {"v": name}, "reason": {"v": reason or "a drill"}}
@@ -120,22 +124,24 @@ class InSlack:
 
     async def _review(self, email: str, case: str, gate: str) -> bool:
         """Open the gate's form; False where Slack does not show it."""
-        card = await self._shown(lambda: self._card(case, gate))
+        card = await self._shown(lambda: self._card(email, case, gate))
         if card is None:
             return False
         pressed = await self.slack.click(email, card, "gate.review", label="Review")
-        return not pressed.error and bool(await self._shown(lambda: self._form(email)))
+        return not pressed.error and bool(await self._shown(lambda: self._form(email, "decision")))
 
     def _cases(self) -> set[str]:
         return {c.id for c in self.terminal.api.list(limit=1000)}
 
-    def _form(self, email: str) -> bool:
-        return self.slack.view(email) is not None
+    def _form(self, email: str, field: str) -> bool:
+        """Whether the form with that field is open; at first there is only a notice."""
+        view = self.slack.view(email)
+        return view is not None and any(b.get("block_id") == field for b in view["blocks"])
 
-    def _card(self, case: str, gate: str) -> dict[str, Any] | None:
-        """The newest card of the gate that still has its button."""
+    def _card(self, email: str, case: str, gate: str) -> dict[str, Any] | None:
+        """The newest card of the gate that the person sees and that still has its button."""
         start = f"{self.prefix}-{case.removeprefix('K-')}-"
-        for channel in self.slack.channels(self.slack.bot):
+        for channel in self.slack.channels(email):
             if not channel["name"].startswith(start):
                 continue
             for message in reversed(self.slack.messages(channel["name"])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -163,14 +164,8 @@ class People:
             return
         decision = "deny" if persona == "denier" else "approve"
         reason = DENIED if decision == "deny" else AGREED
-        try:
+        with contextlib.suppress(NotAllowed):  # the journal says who was turned away, and why
             await self.hands.decide(self.email(role), case, name, decision, reason)
-        except NotAllowed as refused:
-            self.director.tell(
-                "person",
-                f"refused:{role}:{case}:{name}",
-                f"{self.email(role)} is turned away at {name}: {refused.why}",
-            )
 
 
 def _may(case: Case, gate: GateView) -> set[str]:

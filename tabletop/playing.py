@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from killswitch import strictyaml
 from killswitch.cli.context import context
 from killswitch.evidence import keys
 from killswitch.report import words
@@ -35,6 +36,7 @@ class Wanted:
     speed: float | None
     seed: int | None
     slack: bool
+    slack_from: Path | None
     out: Path
     live: Path | None
 
@@ -55,6 +57,7 @@ def play(found: Scenario, wanted: Wanted) -> Record:
         people=wanted.drill,
         seed=wanted.seed,
         slack=wanted.slack,
+        slack_settings=_slack_of(wanted.slack_from) if wanted.slack_from else None,
         key=key,
         facilitator=console or _Teller(),
     )
@@ -74,6 +77,21 @@ async def _played(found: Scenario, options: Options, console: Console | None) ->
             console.listen()
             context.say(f"\n{found.situation}\n\nType `help` for what you can do.\n")
         return await exercise.play()
+
+
+def _slack_of(file: Path) -> dict[str, Any]:
+    """``slack:`` of a killswitch.yaml, its files named in full. Raises Invalid."""
+    document = strictyaml.read(file)
+    found = document.data.get("slack")
+    if not isinstance(found, dict):
+        raise document.invalid((), "there is no `slack:` in it", "the bot's section; docs/slack.md")
+    folder = file.resolve().parent
+    return {
+        key: {"file": str(folder / value["file"])}
+        if isinstance(value, dict) and set(value) == {"file"}
+        else value
+        for key, value in found.items()
+    }
 
 
 def _say(text: str) -> None:

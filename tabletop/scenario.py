@@ -120,7 +120,8 @@ class Inject(When):
     ``adversary``: the agent or the suspect acts (``act``, ``by``, ``options``).
     ``persona``: a role changes its persona from now on (``role``, ``persona``).
     ``kill``: a person asks for another kill (``role``, ``subject``, ``playbook``).
-    ``abort``: a person aborts the case (``role``). ``restore``: a person asks for access back.
+    ``abort``: a person aborts the newest case, of ``subject`` if one is named (``role``).
+    ``restore``: the same, and asks for access back.
     ``by-hand``: a person does at the vendor what has no API (``role``, ``act``).
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from killswitch.doctor import clock
 from killswitch.doctor.finding import Finding, fix_of
 from killswitch.engine.connections import Connection, Connections
 from killswitch.model.errors import Denied, KillswitchError, Missing
@@ -51,6 +52,8 @@ async def _look_at(connection: Connection, min_admins: int, found: list[Finding]
     client = connection.client()
     checks = await connection.call(lambda: connection.vendor.check(client))
     found += [Finding.of(connection.name, check) for check in checks]
+    if "clock" not in [check.name for check in checks]:
+        found.append(await clock.differs(connection))
     if checks and checks[0].ok is False:
         return  # the credential itself is refused: whatever else we ask is, too
     try:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,21 @@ def test_a_home_that_is_well(tidy: Home) -> None:
     assert "Nia Okafor" in found["protected", "ceo@corp.example"]["detail"]
     for name in ("journal", "vault", "witness", "disk", "engine", "you", "cases"):
         assert found["machine", name]["ok"] is True, name
+
+
+def test_a_clock_that_differs_blocks_and_one_that_is_not_told_is_unknown(tidy: Home) -> None:
+    found = checks(tidy.run("doctor", "--connection", "okta", "--json"))
+    assert found["okta", "clock"]["ok"] is True
+    okta = tidy.sims["okta"]
+    later = formatdate(time.time() + 600, usegmt=True)
+    okta.fault("status", "HEAD", status=404, headers={"date": later}, times=1)
+    done = tidy.run("doctor", "--connection", "okta", "--json")
+    told = checks(done)["okta", "clock"]
+    assert (done.code, told["ok"], told["blocks"]) == (12, False, True)
+    assert re.fullmatch(r"differs by \+(600|59\d) s", told["detail"])
+    okta.fault("status", "HEAD", status=404, headers={"date": "soon"}, times=1)
+    found = checks(tidy.run("doctor", "--connection", "okta", "--json"))
+    assert found["okta", "clock"]["ok"] is None
 
 
 def test_what_cannot_be_told_is_not_shown_as_well(tidy: Home) -> None:

@@ -11,6 +11,20 @@ from tabletop.sims.run import Simulators
 from tabletop.sims.world import Person, World
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "slow_drills: whole drills beyond a few of each kind; `make drills` plays them"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "slow_drills" in config.option.markexpr:
+        return
+    for item in items:
+        if item.get_closest_marker("slow_drills"):
+            item.add_marker(pytest.mark.skip("a minute long; `make drills` plays it"))
+
+
 @pytest.fixture(scope="module")
 def listening() -> Iterator[Simulators]:
     with Simulators(World.named("small")) as running:

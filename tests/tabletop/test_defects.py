@@ -83,8 +83,14 @@ RED = {
 }
 
 
+AT_ONCE = ("trust-the-204", "forget-a-token")  # the others are played by `make drills`
+
+
 @pytest.mark.xdist_group("drills")
-@pytest.mark.parametrize("defect", RED)
+@pytest.mark.parametrize(
+    "defect",
+    [d if d in AT_ONCE else pytest.param(d, marks=pytest.mark.slow_drills) for d in RED],
+)
 def test_each_defect_turns_the_right_objective_red(defect, tmp_path, monkeypatch):
     record = _drilled(defect, tmp_path, monkeypatch)
     assert {o.id for o in record.objectives if o.rating != "P"} == RED[defect], record.measures
