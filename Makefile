@@ -19,13 +19,13 @@ demo: $(VENV)/.demo
 	@$(BIN)/python -m tabletop.demo $(ARGS)
 
 test: $(VENV)/.test check
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 3 --dist loadscope
 
 bench: $(VENV)/.test
 	@$(BIN)/python benchmarks/bench.py
 
 drills: $(VENV)/.test
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow_drills
+	@$(BIN)/python -m pytest -n 2 --dist loadscope -m slow_drills
 	@$(BIN)/agent-kill tabletop run all --personas
 
 crash: $(VENV)/.test

@@ -14,8 +14,8 @@ from bot.guard import Guard
 from bot.handlers import cases, commands, gates, home, membership, requests, steps
 from bot.handlers.requests import Ack
 from bot.parts import Body, Parts
-from killswitch.config import Slack
 from killswitch.model.errors import VendorError
+from killswitch.written import Slack
 
 
 def make(settings: Slack, client: AsyncWebClient, parts: Parts) -> AsyncApp:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from killswitch.config import Slack
+from killswitch.written import Slack
 
 log = structlog.get_logger()
 

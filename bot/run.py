@@ -30,9 +30,10 @@ from bot.people import People
 from bot.presses import Presses
 from bot.web import Web, client_of
 from killswitch.api import Killswitch
-from killswitch.config import Config, Slack
+from killswitch.config import Config
 from killswitch.model.errors import VendorError
 from killswitch.model.plan import Mode
+from killswitch.written import Slack
 
 log = structlog.get_logger()
 

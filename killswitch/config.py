@@ -10,130 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import SecretStr
 
 from killswitch import catalogue, hosts, references, strictyaml, typed
 from killswitch.hosts import Origin
-from killswitch.model.errors import Invalid, Refused, SubjectNotFound
+from killswitch.model.errors import Invalid, Refused
 from killswitch.model.plan import Mode
-from killswitch.model.playbook import Duration, Name
-from killswitch.model.subject import Kind, Subject
 from killswitch.model.vendor import Settings
 from killswitch.strictyaml import Document, Where
+from killswitch.written import Alerts, Slack, Written
 
-
-def _email(value: Any) -> Any:
-    """A person's e-mail address, in lower case."""
-    try:
-        return Subject.parse(f"{Kind.PERSON}:{value}").name
-    except SubjectNotFound as error:
-        raise ValueError("an e-mail address: jo@corp.example") from error
-
-
-def _member(value: Any) -> Any:
-    return _email(value) if isinstance(value, str) and "@" in value else value
-
-
-Email = Annotated[str, BeforeValidator(_email)]
-Group = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}:\S.{0,199}$")]  # connection:group
-Member = Annotated[str, BeforeValidator(_member), Field(pattern=r"^(\S+@\S+|[a-z][a-z0-9-]*:.+)$")]
-SlackUser = Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,}$")]
-Domain = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Company(_Model):
-    """The company's own mail domains."""
-
-    domains: tuple[Domain, ...] = ()
-
-
-class People(_Model):
-    """How people are known on this machine: by login, and by the key that they sign with."""
-
-    os_logins: dict[str, Email] = Field(default_factory=dict)
-    allowed_signers: Path | None = None  # ssh-keygen's file of that name
-
-
-class ProtectedList(_Model):
-    """Who is never killed without changing this file."""
-
-    people: tuple[Email, ...] = ()
-    groups: tuple[Group, ...] = ()
-
-
-class Guards(_Model):
-    """The guards that a playbook may not widen."""
-
-    kills_per_hour: int = Field(5, ge=1)
-    irreversible_single_approver: bool = False
-    min_admins: int = Field(2, ge=1)
-
-
-class Witness(_Model):
-    """Where signed heads of the journal go: a file that this host can only append to."""
-
-    file: Path
-
-
-class Drill(_Model):
-    """What a drill is held in, and how long it watches instead of the playbook's hours.
-
-    ``clock``: the file that says how far the drill's clock is ahead of the machine's.
-    """
-
-    world: Path
-    clock: Path | None = None
-    watch_for: Duration | None = None
-    watch_every: Duration | None = None
-
-
-class Slack(_Model):
-    """The bot: one Slack app in one workspace. ``people``: Slack's user ids of our people."""
-
-    mode: Literal["socket", "http"] = "socket"
-    api_base_url: str = Field("https://slack.com/api/", pattern="/$")
-    app_id: str = Field(pattern=r"^A[A-Z0-9]{2,}$")
-    team_id: str = Field(pattern=r"^T[A-Z0-9]{2,}$")
-    enterprise_id: str = Field("", pattern=r"^(E[A-Z0-9]{2,})?$")
-    bot_token: SecretStr
-    app_token: SecretStr | None = None
-    signing_secret: SecretStr | None = None
-    people: dict[SlackUser, Email] = Field(default_factory=dict)
-    channel_prefix: str = Field("kill", pattern=r"^[a-z0-9][a-z0-9-]{0,20}$")
-    index_channel: str = Field("", pattern=r"^([CG][A-Z0-9]{2,})?$")
-
-
-class Connection(BaseModel):
-    """One vendor tenant. What else stands there is the vendor's ``Settings``."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    vendor: str
-
-
-class Written(_Model):
-    """The file as it is written. Paths are relative to the file's own directory."""
-
-    mode: Literal["live", "drill"] = "live"
-    state: Path = Path("state")
-    company: Company = Company()
-    roles: dict[Name, tuple[Member, ...]] = Field(default_factory=dict)
-    people: People = People()
-    protected: ProtectedList = ProtectedList()
-    policy: Guards = Guards()
-    connections: dict[Name, Connection] = Field(default_factory=dict)
-    witness: Witness | None = None
-    signing_key: Path | None = None
-    tsa: str | None = None
-    playbooks: Path | None = None
-    drill: Drill | None = None
-    slack: Slack | None = None
+_SHORTEST = 32  # characters of a secret that whoever finds the address could try
 
 
 @dataclass(frozen=True)
@@ -224,6 +113,20 @@ class Config:
         secrets = {str(at[-1]): SecretStr(self._follow(at, reference)) for at, reference in found}
         return self.written.slack.model_copy(update=secrets)
 
+    def alert_secrets(self, source: str) -> tuple[str, ...]:
+        """The secrets of one source of alerts, which are read now.
+
+        Raises Invalid when one is missing, short, or in a file that others may read.
+        """
+        at: Where = ("alerts", "sources", source, "secrets")
+        data = self.document.data["alerts"]["sources"][source]["secrets"]
+        found = [self._follow((*at, n), reference) for n, reference in enumerate(data)]
+        for number, secret in enumerate(found):
+            if len(secret) < _SHORTEST:
+                why = f"the secret has fewer than {_SHORTEST} characters"
+                raise self.document.invalid((*at, number), why, "openssl rand -hex 32")
+        return tuple(found)
+
     def _follow(self, where: Where, reference: dict[str, str]) -> str:
         return references.follow(reference, where, self.document, self.mode)
 
@@ -246,7 +149,7 @@ def lint(file: Path) -> tuple[Config | None, tuple[Invalid, ...]]:
     if written is None:
         return None, tuple(sorted(errors, key=lambda error: error.line))
     config = Config(document, written)
-    checks = (_connections, _groups, _tsa, _drill, _slack)
+    checks = (_connections, _groups, _tsa, _drill, _slack, _alerts)
     errors = [error for check in checks for error in check(config)]
     if errors:
         return None, tuple(sorted(errors, key=lambda error: error.line))
@@ -337,13 +240,15 @@ def _drill(config: Config) -> Iterator[Invalid]:
 
 
 def _without_secrets(data: Any) -> Any:
-    """The same with ``-`` for what stands at ``slack:`` as a secret: it is a reference."""
-    slack = data.get("slack") if isinstance(data, dict) else None
-    if not isinstance(slack, dict):
+    """The same with ``-`` for what stands at a secret's place: it is a reference."""
+    if not isinstance(data, dict):
         return data
-    for where, _ in list(references.places(Slack, slack)):
-        slack = _replaced(slack, where, "-")
-    return {**data, "slack": slack}
+    for key, kind in (("slack", Slack), ("alerts", Alerts)):
+        part = data.get(key)
+        for where, _ in list(references.places(kind, part)) if isinstance(part, dict) else ():
+            part = _replaced(part, where, "-")
+        data = {**data, key: part} if key in data else data
+    return data
 
 
 def _slack(config: Config) -> Iterator[Invalid]:
@@ -363,6 +268,25 @@ def _slack(config: Config) -> Iterator[Invalid]:
     url = slack.api_base_url  # a drill may be held in the real Slack, too
     mode = config.mode if hosts.loopback(url) else Mode.LIVE
     yield from _address(config, ("slack", "api_base_url"), url, mode)
+
+
+def _alerts(config: Config) -> Iterator[Invalid]:
+    alerts, document, written = config.written.alerts, config.document, config.written
+    if alerts is None:
+        return
+    for where, reference in references.places(Alerts, document.data["alerts"], ("alerts",)):
+        if error := references.check(reference, where, document, config.mode):
+            yield error
+    if alerts.requester not in written.roles.get("secops", ()):
+        why = f"{alerts.requester} does not hold the role secops by its own address"
+        yield document.invalid(("alerts", "requester"), why, "an address under roles: secops:")
+    if not written.company.domains:
+        why = "alerts without the company's domains"
+        yield document.invalid(("alerts",), why, "company: {domains: [corp.example]}")
+    if alerts.people_per_hour >= written.policy.kills_per_hour:
+        why = "alerts could use up every kill of an hour, and leave none to people"
+        expected = f"fewer than policy.kills_per_hour, {written.policy.kills_per_hour}"
+        yield document.invalid(("alerts", "people_per_hour"), why, expected)
 
 
 def _settings(

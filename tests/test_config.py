@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from killswitch import catalogue, config, references, strictyaml
 from killswitch.model.errors import Invalid, Refused
 from killswitch.model.plan import Mode
+from killswitch.written import Written
 from tabletop.sims.run import Simulators
 from tabletop.sims.world import World
 
@@ -174,7 +175,7 @@ def test_the_example_loads(tmp_path: Path) -> None:
 
 
 def test_the_example_shows_every_key() -> None:
-    for key in config.Written.model_fields:
+    for key in Written.model_fields:
         assert re.search(rf"^(# )?{key}:", config.example(), re.MULTILINE), key
 
 

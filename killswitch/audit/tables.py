@@ -1,4 +1,4 @@
-"""The tables behind cases: the journal and its signed heads, open cases, the inbox, the holds."""
+"""The tables behind cases: journal, signed heads, open cases, inbox, holds; and the alerts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -84,3 +85,29 @@ holds = Table(
     Column("lifted_at", Text, nullable=True),
     PrimaryKeyConstraint("target", "case_id"),
 )
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", _NUMBER, primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    Column("delivery", Text, nullable=False, unique=True),  # source and digest of the bytes
+    Column("sha256", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("headers", JSON, nullable=False),  # a few, none of them secret
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", Text, nullable=False),
+    Column("deliveries", Integer, nullable=False),
+    Column("last_at", Text, nullable=False),
+    Column("decided_at", Text, nullable=True, index=True),
+    Column("outcome", Text, nullable=False, server_default="", index=True),
+    Column("why", Text, nullable=False, server_default=""),
+    Column("rule", Text, nullable=False, server_default=""),
+    Column("subject", Text, nullable=False, server_default=""),
+    Column("alert_id", Text, nullable=False, server_default=""),  # the source's own
+    Column("case_id", Text, nullable=False, server_default="", index=True),
+    Column("history", JSON, nullable=False),  # every decision, with its rule's digest
+    sqlite_autoincrement=True,
+)
+Index("alert_of_source", alerts.c.source, alerts.c.alert_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from killswitch.alerts.alert import NoSuchAlert
 from killswitch.api import NoSuchCase
 from killswitch.cli.engine_process import EngineRuns, NoEngine
 from killswitch.model import errors
@@ -39,7 +40,7 @@ MEANS = {
     Exit.WAITING: "waiting for approval (--no-wait)",
     Exit.DENIED: "denied, expired or aborted",
     Exit.REFUSED: "refused by policy",
-    Exit.NOT_FOUND: "the subject or the case is unknown or ambiguous",
+    Exit.NOT_FOUND: "the subject, the case or the alert is unknown or ambiguous",
     Exit.INTEGRITY: "the audit or evidence check failed",
     Exit.INVALID: "a playbook or killswitch.yaml is wrong",
     Exit.OBJECTIVES: "a drill's objectives failed",
@@ -64,7 +65,7 @@ def of_error(error: errors.KillswitchError) -> Exit:
     match error:
         case errors.Invalid():
             return Exit.INVALID
-        case errors.SubjectNotFound() | NoSuchCase():
+        case errors.SubjectNotFound() | NoSuchCase() | NoSuchAlert():
             return Exit.NOT_FOUND
         case errors.Refused():
             return Exit.REFUSED

@@ -40,6 +40,10 @@ class Commands(LazyGroup):
         ),
         "audit": ("killswitch.cli.audit:app", "The journal: show it, verify it."),
         "playbook": ("killswitch.cli.playbook:app", "Playbooks: list, show, lint, schema."),
+        "alerts": (
+            "killswitch.cli.alerts:app",
+            "Alerts in: list, show, test, replay, lint.",
+        ),
         "tabletop": (
             "tabletop.cli:app",
             "Drills: list, show, lint, run, report, compare, new.",

@@ -1,4 +1,4 @@
-"""``agent-kill serve``: the engine, the Slack bot and the health endpoint in one process."""
+"""``agent-kill serve``: engine, Slack bot, alerts and health endpoint in one process."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from killswitch.model.plan import Mode
 
 if TYPE_CHECKING:  # needed only where `slack:` is configured
     from bot.run import Bot
+    from killswitch.alerts.run import Intake
 
 IDLE = 2.0  # seconds with nothing open before an engine that was started on demand ends
 SIMULATORS_WITHIN = 20.0  # seconds
@@ -75,7 +76,11 @@ async def _serve(config: Config, port: int | None, *, until_idle: bool) -> bool:
         loop.add_signal_handler(number, stop.set)
     await engine.start()
     log.info("engine runs", state=str(config.state))
-    async with _bot(config, engine, port, until_idle=until_idle) as bot, _web(engine, bot, port):
+    async with (
+        _bot(config, engine, port, until_idle=until_idle) as bot,
+        _alerts(config, engine, port, until_idle=until_idle) as alerts,
+        _web(engine, bot, alerts, port),
+    ):
         while not stop.is_set():
             if until_idle and await _stays_idle(engine, stop):
                 break
@@ -119,11 +124,29 @@ async def _bot(
 
 
 @asynccontextmanager
-async def _web(engine: Engine, bot: Bot | None, port: int | None) -> AsyncIterator[None]:
+async def _alerts(
+    config: Config, engine: Engine, port: int | None, *, until_idle: bool
+) -> AsyncIterator[Intake | None]:
+    """Alerts in, where `alerts:` is configured: decided in any engine, taken where a port is."""
+    if config.written.alerts is None:
+        yield None
+        return
+    if port is None and not until_idle:
+        raise Invalid("alerts need a port to be reached at", expected="--port 8642")
+    from killswitch.alerts.run import running
+
+    async with running(config, Killswitch(engine.house), doors=port is not None) as alerts:
+        yield alerts
+
+
+@asynccontextmanager
+async def _web(
+    engine: Engine, bot: Bot | None, alerts: Intake | None, port: int | None
+) -> AsyncIterator[None]:
     """``/healthz`` on 127.0.0.1: 200 while work can be done, 503 and why while it cannot.
 
-    Slack being behind is told there and is no reason for 503. In Slack's mode http,
-    ``/slack/events`` is served beside it.
+    Slack being behind, or a trigger being wrong, is told there and is no reason for 503. In
+    Slack's mode http, ``/slack/events`` is served beside it, and ``/alerts/…`` with `alerts:`.
     """
     if port is None:
         yield
@@ -133,9 +156,11 @@ async def _web(engine: Engine, bot: Bot | None, port: int | None) -> AsyncIterat
         del request
         health = engine.health
         told = {**health, "slack": bot.health} if bot else health
+        told = {**told, "alerts": alerts.health} if alerts else told
         return JSONResponse(told, status_code=200 if health["ok"] else 503)
 
-    app = Starlette(routes=[Route("/healthz", healthz), *(bot.routes if bot else [])])
+    routes = [*(bot.routes if bot else []), *(alerts.routes if alerts else [])]
+    app = Starlette(routes=[Route("/healthz", healthz), *routes])
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
     )

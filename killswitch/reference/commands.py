@@ -13,6 +13,9 @@ from killswitch.cli.main import app
 from killswitch.reference.markdown import code, table
 
 SCHEMAS = {
+    "killswitch/alert-line/1": "`alerts list`: one alert",
+    "killswitch/alert-test/1": "`alerts test`: what would become of it",
+    "killswitch/alert/1": "`alerts show`: one alert, with its decisions and its text",
     "killswitch/audit/1": "`audit verify`: the result, after its findings",
     "killswitch/case-line/1": "`list`: one case",
     "killswitch/check/1": "`doctor`: one check",
@@ -24,7 +27,7 @@ SCHEMAS = {
     "killswitch/finding/1": "`audit verify`: one finding",
     "killswitch/gap/1": "`evidence list`: what could not be collected",
     "killswitch/item/1": "`evidence list`, `evidence add`: one item",
-    "killswitch/lint/1": "`playbook lint`: one complaint",
+    "killswitch/lint/1": "`playbook lint`, `alerts lint`: one complaint",
     "killswitch/playbook-line/1": "`playbook list`: one playbook",
     "killswitch/playbook/1": "`playbook show`",
     "killswitch/problem/1": "`evidence verify`, `evidence export`: one problem",

@@ -18,17 +18,17 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import PydanticUndefined
 
-from killswitch import config
+from killswitch import written
 from killswitch.model import playbook
 
 _NAMED = {
     playbook.Duration: "a duration: `90s`, `15m`, `24h`, `7d`",
     playbook.Name: "a name",
     playbook.Entry: "a name from the catalogue",
-    config.Email: "an e-mail address",
-    config.Group: "`connection:group`",
-    config.Member: "`connection:group` or an e-mail address",
-    config.Domain: "a domain",
+    written.Email: "an e-mail address",
+    written.Group: "`connection:group`",
+    written.Member: "`connection:group` or an e-mail address",
+    written.Domain: "a domain",
 }
 _PLAIN = {
     str: "text",

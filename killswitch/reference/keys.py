@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from killswitch import catalogue
-from killswitch import config as configuration
 from killswitch.model.playbook import Playbook
 from killswitch.model.vendor import Settings
 from killswitch.playbooks.lookups import NAMES
 from killswitch.reference import fields
 from killswitch.reference.markdown import code, codes, docstring, table
+from killswitch.written import Written
 
 # What the names alone do not say. A key without words here or beside it in the code is an error.
 PLAYBOOK = {
@@ -90,6 +90,16 @@ CONFIG = {
     "Slack.people": "Slack's user id to person",
     "Slack.channel_prefix": "what the name of a case's channel begins with",
     "Slack.index_channel": "a channel that every case is announced in, by its id",
+    "Written.alerts": "alerts in; without it none are taken",
+    "Alerts.requester": "must stand under `roles: secops:` by its address",
+    "Alerts.triggers": "a directory of your own rules, instead of those that ship",
+    "Alerts.people_per_hour": "about so many people may all alerts together open cases",
+    "Alerts.sources": "who may send, by the name that stands in the address",
+    "Source.auth": "a signature, a secret in a header, or a secret in the address",
+    "Source.header": "with `auth: header`, the one that carries the secret",
+    "Source.secrets": "one, or two while you change it; 32 characters or more",
+    "Source.link_hosts": "a link to any other host is not shown",
+    "Source.people_per_hour": "about so many people may this source open cases",
     "Connection.vendor": "which vendor; its own keys stand below",
 }
 
@@ -116,7 +126,7 @@ def config() -> str:
             "values: `{env: NAME}`, or `{file: path}` with mode 0600; in a drill also "
             "`{plain: text}`. Paths start at the file's own directory. `agent-kill init` writes "
             "a commented example, `agent-kill doctor` checks it.\n",
-            *_models(configuration.Written, CONFIG),
+            *_models(Written, CONFIG),
             *_connections(),
         ]
     )

@@ -84,7 +84,7 @@ async def test_nobody_else_vouches_and_nothing_forged_is_taken(tmp_path: Path) -
             assert office.shows(DANA, "Nothing was started")
         refused = [p for p in outcomes(office) if p.startswith("refused")]
         assert len(refused) == 3, "each is on record"
-        with pytest.raises(Exception, match="the subject of a case vouches for nothing"):
+        with pytest.raises(Exception, match="whoever is stopped has no say"):
             await office.drill.api.attest(case, step(office).plan.id, person(JO), "I did it")
 
         await slack.click(SOL, card, "step.done", label="Mark done…")

@@ -13,8 +13,6 @@ import pytest
 from tabletop import scenario
 from tests.cli.support import Done, run
 
-pytestmark = pytest.mark.xdist_group("drills")
-
 # One vendor's worth of work, so that what is tried is the command line.
 SMALL = (
     Path(__file__)

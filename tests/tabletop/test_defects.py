@@ -86,7 +86,6 @@ RED = {
 AT_ONCE = ("trust-the-204", "forget-a-token")  # the others are played by `make drills`
 
 
-@pytest.mark.xdist_group("drills")
 @pytest.mark.parametrize(
     "defect",
     [d if d in AT_ONCE else pytest.param(d, marks=pytest.mark.slow_drills) for d in RED],

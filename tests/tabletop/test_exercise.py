@@ -18,8 +18,6 @@ from tabletop.record import Record, stable, to_json
 
 QUICK = Path(__file__).with_name("quick.yaml")
 
-pytestmark = pytest.mark.xdist_group("drills")
-
 
 def played(folder: Path, **options) -> Record:
     return asyncio.run(exercise.run(scenario.load(QUICK), Options(folder=folder, **options)))

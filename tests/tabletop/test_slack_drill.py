@@ -13,7 +13,7 @@ from tabletop.sims.slack import FakeSlack
 from tabletop.sims.world import World
 from tests.tabletop.test_exercise import QUICK
 
-pytestmark = [pytest.mark.slow_drills, pytest.mark.xdist_group("drills")]
+pytestmark = pytest.mark.slow_drills
 
 
 async def test_personas_press_the_buttons_that_the_bot_posted(tmp_path):
