@@ -23,7 +23,8 @@ ADRS = sorted((ROOT / "docs/adr").glob("*.md"))
 PAGES = [
     *(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY")),
     ROOT / "CHANGELOG.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("runbook", "playbooks", "tabletop", "alerts", "detections")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("runbook", "playbooks", "tabletop")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("alerts", "detections")),
     *ADRS,
 ]
 GENERATED = {ROOT / "docs/reference"}  # by `make docs`
