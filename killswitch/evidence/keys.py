@@ -6,6 +6,7 @@ volume than the database: whoever can change both can sign anything.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -33,7 +34,10 @@ if TYPE_CHECKING:  # it brings boto3 along, which a command that signs nothing n
 
 def create(path: Path) -> CryptoSigner:
     """Make a new key and write it to a file that must not exist yet (0600). Raises Broken."""
-    return signer(_create(path))
+    try:
+        return signer(_create(path))
+    except FileExistsError as error:
+        raise Broken(f"the signing key {path} cannot be created: {error.strerror}") from error
 
 
 def load(path: Path) -> CryptoSigner:
@@ -51,7 +55,10 @@ def private_key(path: Path, *, drill: bool = False) -> Ed25519PrivateKey:
 
     ``drill``: a key that is made now says in its file that it is a drill's.
     """
-    return _load(path) if os.path.lexists(path) else _create(path, _OF_A_DRILL if drill else b"")
+    if not os.path.lexists(path):
+        with contextlib.suppress(FileExistsError):  # another process made it just now
+            return _create(path, _OF_A_DRILL if drill else b"")
+    return _load(path)
 
 
 def of_a_drill(path: Path) -> bool:
@@ -71,16 +78,29 @@ def signer(private: Ed25519PrivateKey) -> CryptoSigner:
 
 
 def _create(path: Path, note: bytes = b"") -> Ed25519PrivateKey:
+    """Make the file whole, then give it its name: whoever looks sees all of it or nothing.
+
+    Raises FileExistsError when another process was first, Broken when it cannot be written.
+    """
     private = Ed25519PrivateKey.generate()
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        draft.unlink(missing_ok=True)
+        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(file, "wb") as out:
+            pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            out.write(note + pem)
+            out.flush()
+            os.fsync(out.fileno())
+        try:
+            os.link(draft, path)  # never over another file
+        finally:
+            draft.unlink()
+    except FileExistsError:
+        raise
     except OSError as error:
         raise Broken(f"the signing key {path} cannot be created: {error.strerror}") from error
-    with os.fdopen(file, "wb") as out:
-        out.write(note + private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        out.flush()
-        os.fsync(out.fileno())
     return private
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -381,3 +382,30 @@ def _rewrite(scene: Scene, change: Callable[[list[dict]], None], *, mend: int) -
         f"INSERT INTO journal ({', '.join(COLUMNS)}) VALUES (:{', :'.join(COLUMNS)})", rows
     )
     connection.close()
+
+
+def test_an_audit_while_heads_are_being_signed_finds_nothing(tmp_path: Path) -> None:
+    """The database says that a witness took a head after the witness's file was read."""
+    store, signer = Store(tmp_path / "killswitch.db"), CryptoSigner.generate_ed25519()
+    journal, witness = Journal(store), FileWitness(tmp_path / "heads.jsonl")
+    stop = threading.Event()
+
+    def go_on() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            journal.append(Event(What.COLLECTING, f"K-{number}", f"e{number}", {}))
+            sign_head(journal, signer, [witness])
+
+    journal.append(Event(What.COLLECTING, "K-0", "e0", {}))
+    sign_head(journal, signer, [witness])
+    worker = threading.Thread(target=go_on)
+    worker.start()
+    try:
+        for _ in range(15):
+            found = verify(journal, [signer.public_key], [tmp_path / "heads.jsonl"]).found
+            assert [f.says for f in found if "head" in f.says or "lacks" in f.says] == []
+    finally:
+        stop.set()
+        worker.join()
+        store.close()

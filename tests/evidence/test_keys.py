@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,3 +102,21 @@ def test_openssl_reads_both(tmp_path: Path) -> None:
     made = keys.create(tmp_path / "signing-key.pem")
     pem = keys.public_pem(made.public_key)
     assert openssl("pkey", "-in", tmp_path / "signing-key.pem", "-pubout") == pem
+
+
+def test_many_who_start_at_once_share_one_whole_key(tmp_path: Path) -> None:
+    for round_ in range(5):
+        path = tmp_path / str(round_) / "key.pem"
+        at_once = "import sys; from pathlib import Path; from killswitch.evidence import keys\n"
+        at_once += (
+            "print(keys.private_key(Path(sys.argv[1])).public_key().public_bytes_raw().hex())"
+        )
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-c", at_once, str(path)], stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(4)
+        ]
+        seen = {process.communicate()[0].strip() for process in started}
+        assert seen == {keys.private_key(path).public_key().public_bytes_raw().hex()}
+        assert [f.name for f in path.parent.iterdir()] == ["key.pem"]
