@@ -111,8 +111,8 @@ def test_every_line_of_a_case_at_a_terminal_says_it(home: Home) -> None:
     assert len(lines) > 5
     assert all("DRILL  " in line for line in lines)
     assert "DRILL: every vendor is simulated." in done.err
-    status = home.run("status")
-    assert status.out.startswith("DRILL  K-")
+    status = home.run("status", "K-1")
+    assert status.out.startswith("DRILL  K-1")
     listed = home.run("list").out.splitlines()[1:]
     assert listed
     assert all("DRILL" in line for line in listed)
