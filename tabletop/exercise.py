@@ -36,7 +36,7 @@ from tabletop.record import Record
 from tabletop.scenario import Scenario, ScenarioWorld
 from tabletop.score import judged, score
 from tabletop.sims.base import Attempt
-from tabletop.sims.run import SIMS, Simulators
+from tabletop.sims.run import USUAL, Simulators
 from tabletop.sims.world import World
 from tabletop.timing import times
 
@@ -180,7 +180,7 @@ async def staged(scenario: Scenario, options: Options) -> AsyncIterator[Exercise
         more = _more(scenario, options, slack)
         (home).mkdir(parents=True)
         clock = Clock(home / "clock")
-        vendors = scenario.vendors or tuple(SIMS)
+        vendors = scenario.vendors or USUAL
         unpaced = options.mode == "sim"
         file, sims = prepare(home, world, vendors=vendors, unpaced=unpaced, **more)
         config = configuration.load(file)

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from killswitch import catalogue, references
-from tabletop.sims.run import SIMS, Simulators
+from tabletop.sims.run import USUAL, Simulators
 from tabletop.sims.world import World
 
 _UNPACED = {"rate": 1000.0, "burst": 1000, "lookup_rate": 1000.0}
@@ -28,7 +28,7 @@ def prepare(
     folder: Path,
     world: World,
     *,
-    vendors: Iterable[str] = tuple(SIMS),
+    vendors: Iterable[str] = USUAL,
     unpaced: bool = False,
     **more: Any,
 ) -> tuple[Path, Simulators]:

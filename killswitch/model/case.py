@@ -33,12 +33,13 @@ class Request(BaseModel):
     severity: str = "high"
     reason: str = ""
     break_glass: bool = False
+    automatic: bool = False  # a trigger's level `reversible`: what can be undone waits for nobody
     detected_at: str = ""  # T0, where an alert brought it
     link: str = ""
 
 
 class CaseState(StrEnum):
-    """Where a case stands. The last five are ends of the containment."""
+    """Where a case stands; SETTLED lists the ends of the containment."""
 
     REQUESTED = "requested"
     RESOLVED = "resolved"
@@ -50,6 +51,7 @@ class CaseState(StrEnum):
     DENIED = "denied"
     ABORTED = "aborted"
     PLANNED = "planned"  # mode plan: nothing else was wanted
+    COLLECTED = "collected"  # mode evidence: nothing else was wanted
     RESTORED = "restored"
 
 
@@ -61,6 +63,7 @@ SETTLED = frozenset(
         CaseState.DENIED,
         CaseState.ABORTED,
         CaseState.PLANNED,
+        CaseState.COLLECTED,
         CaseState.RESTORED,
     }
 )

@@ -13,11 +13,12 @@ class What(StrEnum):
     # a case's life
     REQUESTED = "case.requested"  # request: see model.case.Request
     JOINED = "case.joined"  # by, door, reason: a second press for the same subject
+    ALERTED = "case.alerted"  # alert, source, sha256, confirmed, rule, rule_digest, playbook_digest
     REFUSED = "case.refused"  # why, kind (error class), hint
     RESOLVED = "case.resolved"  # accounts
     PLANNED = "case.planned"  # plan, digest
     ABORTED = "case.aborted"  # by, reason
-    SETTLED = "case.settled"  # state: contained | partial | aborted | denied | planned; open: [...]
+    SETTLED = "case.settled"  # state: a case state; open: [...]
     CLOSED = "case.closed"  # report: path
     # evidence
     COLLECTING = "evidence.collecting"  # collector, connection, volatile
@@ -44,6 +45,9 @@ class What(StrEnum):
     WATCHED = "watch.checked"  # round, ok, reverted: [change ids]
     RESTORE_ASKED = "restore.requested"  # by, reason, only, force
     RESTORED = "restore.settled"  # state: restored | partial; open; reissue: [...]
+    # of no case
+    ALERTS = "alerts.decided"  # alerts: [{alert, sha256, outcome, why, rule, rule_digest, case}]
+    ALERTS_SHED = "alerts.shed"  # upto, count, before: old bodies were deleted, digests are kept
     HEAD = "journal.head"  # seq, hash, signature: a head was signed and witnessed
 
 

@@ -17,9 +17,14 @@ from killswitch.model.playbook import Collect, Gate, LayerPlan, Limits, Watch
 
 
 class Mode(StrEnum):
-    """``plan`` stops after the plan; ``drill`` reaches loopback only; ``live`` never does."""
+    """What is wanted, and where.
+
+    ``plan`` stops after the plan, ``evidence`` after the evidence: neither changes anything at a
+    vendor. ``drill`` reaches loopback only; ``live`` never does.
+    """
 
     PLAN = "plan"
+    EVIDENCE = "evidence"
     DRILL = "drill"
     LIVE = "live"
 

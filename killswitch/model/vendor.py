@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from killswitch.model.action import Action
+from killswitch.model.alerts import AlertReader
 from killswitch.model.collector import Collector
 from killswitch.model.subject import Account, Subject
 
@@ -77,7 +78,8 @@ class Vendor(Generic[C]):
     attribute, never on a display name); none, if there is none. ``whoami`` returns the identity
     behind our own credential. ``admins`` lists the *enabled* administrators, for the guard that
     leaves at least two. ``members`` lists the e-mail addresses in a group, for roles.
-    ``check`` tells ``doctor`` whether the connection answers and its scopes suffice.
+    ``check`` tells ``doctor`` whether the connection answers and its scopes suffice. ``alerts``
+    reads the alerts that the vendor raises, where it is a SIEM.
     """
 
     name: str
@@ -91,3 +93,4 @@ class Vendor(Generic[C]):
     members: Callable[[C, str], Awaitable[Sequence[str]]] | None = None
     actions: tuple[type[Action[Any, Any, Any]], ...] = ()
     collectors: tuple[type[Collector[Any]], ...] = ()
+    alerts: AlertReader[Any] | None = None

@@ -24,6 +24,7 @@ SIMS = {
     "claude": "tabletop.sims.claude:Claude",
     "splunk": "tabletop.sims.splunk:Splunk",
 }
+USUAL = ("okta", "github", "aws", "claude", "splunk")  # where nothing else is said
 
 
 def sim_class(vendor: str) -> type[Sim]:
@@ -39,7 +40,7 @@ class Simulators:
     def __init__(
         self,
         world: World,
-        vendors: Iterable[str] = tuple(SIMS),
+        vendors: Iterable[str] = USUAL,
         *,
         ports: dict[str, int] | None = None,
         latency: tuple[float, float] = (0.0, 0.0),
