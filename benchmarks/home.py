@@ -24,8 +24,9 @@ from killswitch import playbooks, wiring
 from killswitch.api import Killswitch, Person
 from killswitch.engine.engine import Engine
 from killswitch.engine.house import House
-from killswitch.model.case import Case, Request
+from killswitch.model.case import Case
 from killswitch.model.playbook import Assurance, Playbook
+from killswitch.model.subject import Subject
 from tabletop.home import prepare
 from tabletop.sims.world import Agent, World
 
@@ -136,10 +137,9 @@ class Desk:
 
     async def start(self, playbook: Playbook, subject: str = SUSPECT) -> str:
         """Ask for a kill; the case's id."""
-        request = Request(
-            subject=f"person:{subject}",
-            playbook=playbook.model_dump(mode="json", by_alias=True),
-            playbook_digest=playbooks.digest(playbook),
+        request = playbooks.request(
+            playbook,
+            Subject.parse(subject),
             mode=self.config.mode,
             requester=OPERATOR,
             door="cli",

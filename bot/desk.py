@@ -11,40 +11,45 @@ from typing import Any
 
 import structlog
 
-from bot import cards, modals
+from bot import alertcards, cards, modals
 from bot.blocks import Block, said, section, told
-from bot.naming import GateRef, StepRef, title
+from bot.naming import GateRef, StepRef, alert_number, title
 from bot.people import People
 from bot.presses import Press, Presses
+from bot.queue import Queue
 from bot.web import Web
 from killswitch import playbooks
-from killswitch.api import Killswitch, Person
+from killswitch.api import Killswitch, Person, Started
 from killswitch.config import Config
 from killswitch.model.case import Case, Request
 from killswitch.model.errors import (
     KillswitchError,
     NotAllowed,
-    SubjectNotFound,
     Transient,
     VendorError,
 )
 from killswitch.model.plan import Mode
-from killswitch.model.subject import Kind, Subject
+from killswitch.model.subject import Subject
 
 log = structlog.get_logger()
 
 KEEP_TRYING = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 60.0, 60.0)  # while Slack is silent
 AFTER_ACK = 0.3  # seconds; the acknowledgement brings a view too, and ours must come after it
-DEFAULT_PLAYBOOKS = {Kind.PERSON: "agent-kill", Kind.CREDENTIAL: "leaked-credential"}
 
 
 class Desk:
     """Takes presses, in the order in which they come, each on its own."""
 
     def __init__(
-        self, api: Killswitch, config: Config, people: People, presses: Presses, web: Web
+        self,
+        api: Killswitch,
+        config: Config,
+        people: People,
+        presses: Presses,
+        web: Web,
+        queue: Queue | None = None,
     ) -> None:
-        self.api, self.config = api, config
+        self.api, self.config, self.queue = api, config, queue
         self.people, self.presses, self.web = people, presses, web
         self._again: asyncio.Task[None] | None = None
 
@@ -108,31 +113,21 @@ class Desk:
                 return await self._abort(press, person)
             case "restore":
                 return await self._restore(press, person)
+            case alertcards.START | alertcards.DISMISS:
+                return await self._alert(press, person)
         raise AssertionError(f"no such kind of press: {press.kind}")
 
     async def _start(self, press: Press, person: Person) -> Block:
         request = self.request(press.work, person)
-        started = await self.api.start(request, person, once=press.id)
-        verb = "You joined" if started.joined else "Queued:"
-        what = "open for them already" if started.joined else "the plan comes next"
-        text = f"{verb} *{started.case}*; {what}. Its private channel tells how it goes."
-        return told("Taken", text)
+        return _taken(await self.api.start(request, person, once=press.id))
 
     def request(self, work: dict[str, Any], person: Person) -> Request:
         """The request in a form. Raises SubjectNotFound, Invalid."""
         subject = Subject.parse(work["subject"])
-        name = work.get("playbook") or DEFAULT_PLAYBOOKS.get(subject.kind, "")
-        if not name:
-            raise SubjectNotFound(f"no playbook is the default for a {subject.kind}")
-        loaded = playbooks.load(name, policy=self.config)
-        if loaded.subject != subject.kind:
-            raise SubjectNotFound(
-                f"playbook {name} is for a {loaded.subject}, not a {subject.kind}"
-            )
-        return Request(
-            subject=str(subject),
-            playbook=loaded.model_dump(mode="json", by_alias=True),
-            playbook_digest=playbooks.digest(loaded),
+        name = work.get("playbook") or playbooks.default(subject.kind)
+        return playbooks.request(
+            playbooks.load(name, policy=self.config),
+            subject,
             mode=Mode.PLAN if work.get("dry_run") else self.config.mode,
             requester=person.email,
             door=person.door,
@@ -190,6 +185,23 @@ class Desk:
         text = f"Restore {number} of *{view.id}* waits for approval (`{digest[:12]}`)."
         return told("Taken", text)
 
+    async def _alert(self, press: Press, person: Person) -> Block:
+        """Start or dismiss, unless somebody else was quicker; one's own press may come again."""
+        number = alert_number(str(press.work.get("alert", "")))
+        if self.queue is None or not number:
+            raise NotAllowed("that form is about no alert of ours")
+        looked = await self.queue.look(number, person)
+        again = looked.by.lower() == person.email.lower()
+        if looked.ended and not again:
+            return alertcards.ended(looked)
+        reason = str(press.work.get("reason", ""))
+        if press.kind == alertcards.START:
+            subject = str(press.work.get("subject", ""))
+            return _taken(await self.queue.start(number, person, subject, reason))
+        if not looked.dismissed:
+            await self.queue.dismiss(number, person, reason)
+        return told("Taken", f"*{looked.alert.alert}* is off the list, with your reason.")
+
     def _refusal(self, press: Press, error: KillswitchError) -> Block:
         """Why not, what to do instead, and how things stand."""
         texts = [_sentence(error)]
@@ -210,6 +222,13 @@ class Desk:
             return self.api.show(case)
         except KillswitchError:
             return None
+
+
+def _taken(started: Started) -> Block:
+    verb = "You joined" if started.joined else "Queued:"
+    what = "open for them already" if started.joined else "the plan comes next"
+    text = f"{verb} *{started.case}*; {what}. Its private channel tells how it goes."
+    return told("Taken", text)
 
 
 def _sentence(error: KillswitchError) -> str:

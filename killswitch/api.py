@@ -54,10 +54,11 @@ class Killswitch(Seeing):
         hour, SubjectNotFound for a name that can be nobody.
         """
         subject = str(Subject.parse(request.subject))
-        request = request.model_copy(update={"subject": subject})
+        request = request.model_copy(update={"subject": subject, "assurance": person.assurance})
         await self._must_operate(person, max_age=timedelta(minutes=10))
         if request.break_glass and not request.reason.strip():
             raise NotAllowed("break-glass needs a reason", hint="add --reason")
+        self._must_be_a_trigger(request, person)
         now = self.house.now()
         with self.house.store.begin() as tx:
             if once and (before := self._started_by(tx, once)):
@@ -89,6 +90,18 @@ class Killswitch(Seeing):
             self._record(tx, event, "kill", {"once": once} if once else {})
         return Started(case, joined=False)
 
+    def _must_be_a_trigger(self, request: Request, person: Person) -> None:
+        """Only a trigger may go ahead without people, and only where the configuration lets it."""
+        if not request.automatic:
+            return
+        if person.assurance is not Assurance.SERVICE or not request.door.startswith("alert:"):
+            raise NotAllowed("only a trigger of level reversible goes ahead without approval")
+        if not self.house.rules.automatic:
+            raise NotAllowed(
+                "no case goes ahead without approval here",
+                hint="alerts: automatic: true in killswitch.yaml allows it to triggers",
+            )
+
     def _join(self, tx: Connection, case: str, request: Request, person: Person, once: str) -> None:
         data = {"by": person.email, "door": request.door, "reason": request.reason}
         key = f"{case}:joined:{person.email}:{self.house.now().isoformat()}"
@@ -105,8 +118,8 @@ class Killswitch(Seeing):
         return Started(row.case_id, joined=row.kind == "join") if row else None
 
     def _calm(self, tx: Connection, request: Request, now: datetime) -> None:
-        """Plans write nothing and are not counted."""
-        if request.mode is Mode.PLAN:
+        """Plans and mere evidence change nothing and are not counted."""
+        if request.mode in (Mode.PLAN, Mode.EVIDENCE):
             return
         recent = tx.execute(
             select(func.count())
@@ -150,6 +163,8 @@ class Killswitch(Seeing):
                 f"{case} asks nothing at a gate {gate!r}",
                 hint=f"open gates: {', '.join(_open_gates(view)) or 'none'}",
             )
+        if person.assurance is Assurance.SERVICE:
+            raise NotAllowed("a service asks for a kill; it does not decide about one")
         approvers = await self._approvers(view, shown)
         with self.house.store.begin() as tx:
             view = self.show(case)

@@ -128,6 +128,7 @@ def rules(config: Config) -> Rules:
         protected_groups=written.protected.groups,
         roles=written.roles,
         kills_per_hour=written.policy.kills_per_hour,
+        automatic=bool(written.alerts and written.alerts.automatic),
         min_admins=written.policy.min_admins,
         watch_for=drill.watch_for if drill else None,
         watch_every=drill.watch_every if drill else None,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from killswitch import playbooks
 from killswitch.api import Killswitch, Person
 from killswitch.config import Config
-from killswitch.model.case import Request
 from killswitch.model.errors import KillswitchError
 from killswitch.model.plan import Mode
 from killswitch.model.playbook import Assurance
@@ -47,12 +46,9 @@ class AtTheTerminal:
 
     async def kill(self, email: str, subject: str, playbook: str, reason: str, mode: str) -> str:
         """Ask for a kill; the case's id."""
-        parsed = Subject.parse(subject)
-        loaded = playbooks.load(playbook, policy=self.config)
-        request = Request(
-            subject=str(parsed),
-            playbook=loaded.model_dump(mode="json", by_alias=True),
-            playbook_digest=playbooks.digest(loaded),
+        request = playbooks.request(
+            playbooks.load(playbook, policy=self.config),
+            Subject.parse(subject),
             mode=Mode(mode),
             requester=email,
             door="cli",
@@ -80,7 +76,9 @@ class InSlack:
     terminal, as the runbook says.
     """
 
-    def __init__(self, slack: FakeSlack, terminal: AtTheTerminal, prefix: str = "kill") -> None:
+    def __init__(
+        self, slack: FakeSlack, terminal: AtTheTerminal, prefix: str = "drill-kill"
+    ) -> None:
         self.slack, self.terminal, self.prefix = slack, terminal, prefix
 
     async def kill(self, email: str, subject: str, playbook: str, reason: str, mode: str) -> str:

@@ -6,8 +6,8 @@ import contextlib
 from dataclasses import dataclass, field
 from functools import partial
 
+from killswitch import playbooks
 from killswitch.api import Killswitch
-from killswitch.cli.kill import DEFAULT_PLAYBOOKS
 from killswitch.engine.gate import subject_emails
 from killswitch.engine.guard import eligible
 from killswitch.model.case import Case, GateView
@@ -102,12 +102,15 @@ class People:
         )
 
     def playbook(self, subject: str) -> str:
-        """What is run for a subject: as the scenario has it for that one, else for its kind."""
+        """What is run for a subject: as the scenario has it for that one, else for its kind.
+
+        Raises SubjectNotFound where it is of a kind that no playbook is the default for.
+        """
         for response in self.scenario.response:
             if response.playbook and response.subject == subject:
                 return response.playbook
         kind = Subject.parse(subject).kind
-        return self.scenario.playbook if kind is Kind.PERSON else DEFAULT_PLAYBOOKS.get(kind, "")
+        return self.scenario.playbook if kind is Kind.PERSON else playbooks.default(kind)
 
     def look(self) -> None:
         """Whoever is asked at an open gate and has not begun to think about it begins now."""

@@ -25,6 +25,7 @@ from killswitch.model.case import SETTLED, Case, Request
 from killswitch.model.errors import NotAllowed
 from killswitch.model.event import Entry, What
 from killswitch.model.playbook import Assurance, Playbook
+from killswitch.model.subject import Subject
 from tabletop.home import prepare
 from tabletop.sims.run import Simulators
 from tabletop.sims.world import World
@@ -133,14 +134,13 @@ class Drill:
         """
         watched = "drill" in more
         more.setdefault("drill", {"world": "world.json", "watch_for": "1s", "watch_every": "1s"})
-        file, sims = prepare(folder, world or World.named("small"), vendors=vendors, **more)
+        world = world or World.named("small")
+        file, sims = prepare(folder, world, vendors=vendors, unpaced=True, **more)
         for sim in sims.sims.values():
             sim.latency = latency
         config = configuration.load(file)
         house = wiring.build(config)
         house.rules = replace(house.rules, patience=patience)
-        for connection in house.connections:  # what vendors ask for, simulators do not
-            connection.link._rate = connection.link._burst = connection.link._tokens = 1000.0
         if not watched:
             house.rules = replace(house.rules, watch_for=_MOMENT, watch_every=_MOMENT)
         engine = Engine(house, wiring.engine_database(config.state))
@@ -230,14 +230,7 @@ class Drill:
         """A request as the command line makes it."""
         made = playbook if isinstance(playbook, Playbook) else self.playbook(playbook)
         given = {"mode": self.config.mode, "reason": "a test", **more}
-        return Request(
-            subject=subject if ":" in subject else f"person:{subject}",
-            playbook=made.model_dump(mode="json", by_alias=True),
-            playbook_digest=playbooks.digest(made),
-            requester=by,
-            door="cli",
-            **given,
-        )
+        return playbooks.request(made, Subject.parse(subject), requester=by, door="cli", **given)
 
     async def start(self, subject: str = JO, *, by: str = DANA, **more: Any) -> str:
         """Ask for a kill; the case's id."""
@@ -257,8 +250,8 @@ class Drill:
                 except asyncio.CancelledError:
                     states = {c.plan.id: (c.state, c.detail) for c in view.changes.values()}
                     told = [f"{e.at[11:23]} {e.what} {e.key}" for e in self.entries(case)[-12:]]
-                    print(f"{case} stood at {view.state}: {states} {view.refusal}")  # noqa: T201
-                    print("\n".join(told), getattr(self.engine, "health", ""))  # noqa: T201
+                    print(f"{case} stood at {view.state}: {states} {view.refusal}")  # noqa: T201  # why
+                    print("\n".join(told), getattr(self.engine, "health", ""))  # noqa: T201  # for the reader
                     raise
 
     async def approve(self, case: str, *people: str, gate: str = "lead") -> None:

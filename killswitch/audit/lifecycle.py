@@ -50,6 +50,7 @@ class _Gate:
     expires_at: datetime
     decisions: list[Entry] = field(default_factory=list)
     outcome: str = ""
+    denied_at: datetime | None = None
 
 
 class _Walk:
@@ -120,7 +121,10 @@ class _Walk:
         gate.expires_at = datetime.fromisoformat(entry.data["expires_at"])
 
     def shut(self, entry: Entry) -> None:
-        self.gates[entry.data["gate"]].outcome = entry.data["outcome"]
+        gate = self.gates[entry.data["gate"]]
+        gate.outcome = entry.data["outcome"]
+        if gate.outcome == "denied":
+            gate.denied_at = datetime.fromisoformat(entry.at)
 
     def began_collecting(self, entry: Entry) -> None:
         self.collecting[_source(entry)] = bool(entry.data["volatile"])
@@ -154,8 +158,8 @@ class _Walk:
         if change is None:
             self.say("approval", entry, f"{entry.data['change']} was applied; no plan lists it")
             return
-        if self.plan.mode is Mode.PLAN:
-            self.say("approval", entry, f"{change.id} was applied in a case that only plans")
+        if self.plan.mode in (Mode.PLAN, Mode.EVIDENCE):
+            self.say("approval", entry, f"{change.id} was applied in a case that changes nothing")
         if entry.data.get("undo"):
             self._may_undo(entry, change)
             return
@@ -180,6 +184,14 @@ class _Walk:
     def _may_apply(self, entry: Entry, change: Change) -> None:
         assert self.plan is not None
         gate = self.gates.get(change.gate)
+        if self._automatic() and change.undo_kind is not Undo.NONE:
+            if (
+                gate
+                and gate.denied_at
+                and datetime.fromisoformat(entry.at) > gate.denied_at + GRACE
+            ):
+                self.say("approval", entry, f"{change.id} was applied after its gate was denied")
+            return
         if gate is None or gate.purpose != "contain":
             self.say("approval", entry, f"{change.id} was applied; gate {change.gate} never opened")
             return
@@ -187,11 +199,22 @@ class _Walk:
         if gate.digest != self.digest:
             self.say("approval", entry, f"gate {change.gate} asked about another plan")
         if gate.outcome == "reversible_only":
-            timed_out = planned.policy.on_timeout == "reversible_only"
+            timed_out = planned.policy.on_timeout == "reversible_only" or self._automatic()
             if change.undo_kind is Undo.NONE or not (self.plan.break_glass or timed_out):
                 self.say("approval", entry, f"{change.id} needs people and nobody approved it")
             return
         self._approved(entry, change, gate, planned)
+
+    def _automatic(self) -> bool:
+        """Whether a trigger of level ``reversible`` asked; a person cannot ask for it."""
+        assert self.plan is not None
+        assert self.request is not None
+        return (
+            self.plan.automatic
+            and self.request.automatic
+            and self.request.door.startswith("alert:")
+            and self.request.assurance is Assurance.SERVICE
+        )
 
     def _may_undo(self, entry: Entry, change: Change) -> None:
         assert self.plan is not None

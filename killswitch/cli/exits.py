@@ -53,6 +53,7 @@ OF_STATE = {
     CaseState.CONTAINED: Exit.DONE,
     CaseState.RESTORED: Exit.DONE,
     CaseState.PLANNED: Exit.DONE,
+    CaseState.COLLECTED: Exit.DONE,
     CaseState.PARTIAL: Exit.PARTIAL,
     CaseState.REFUSED: Exit.REFUSED,
     CaseState.DENIED: Exit.DENIED,

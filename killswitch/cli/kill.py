@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,12 +15,10 @@ from killswitch.cli.context import context
 from killswitch.cli.exits import Exit
 from killswitch.cli.operator import at_the_keyboard
 from killswitch.model.case import Case, CaseState, Request
-from killswitch.model.errors import NotAllowed, SubjectNotFound
+from killswitch.model.errors import NotAllowed, Refused
 from killswitch.model.plan import Mode
-from killswitch.model.subject import Kind, Subject
+from killswitch.model.subject import Subject
 from killswitch.report import words
-
-DEFAULT_PLAYBOOKS = {Kind.PERSON: "agent-kill", Kind.CREDENTIAL: "leaked-credential"}
 
 SubjectArgument = Annotated[
     str, typer.Argument(help="jo@corp.example, person:jo@…, credential:AKIA…", show_default=False)
@@ -44,6 +43,10 @@ def kill(
     severity: Annotated[str, typer.Option(help="low, medium, high or critical.")] = "high",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only make and show the plan.")
+    ] = False,
+    evidence_only: Annotated[
+        bool,
+        typer.Option("--evidence-only", help="Only collect and seal evidence; change nothing."),
     ] = False,
     confirm: Annotated[
         str, typer.Option(help="The subject again, instead of typing it.", metavar="SUBJECT")
@@ -74,11 +77,16 @@ def kill(
       agent-kill credential:AKIAEXAMPLEKEY000001 -r "found in a public gist"
 
       agent-kill jo@corp.example --dry-run
+
+      agent-kill jo@corp.example --evidence-only
     """
     parsed = Subject.parse(subject)
-    mode = Mode.PLAN if dry_run else context.config.mode
+    if dry_run and evidence_only:
+        raise Refused("a dry run collects nothing", hint="--dry-run or --evidence-only, not both")
+    looks = Mode.PLAN if dry_run else Mode.EVIDENCE if evidence_only else None
+    mode = looks or context.config.mode
     if mode is Mode.LIVE:
-        _confirmed(parsed, confirm, no_input)
+        confirmed(parsed, confirm, no_input)
     if (play or cast) and context.config.mode is not Mode.DRILL:
         raise NotAllowed("only a drill has parts to play")
     actor = personas.Play(ask=play) if play or cast else None
@@ -120,16 +128,10 @@ def _run(
 ) -> Case | Exit:
     config = context.config
     person = at_the_keyboard(config, persona)
-    name = playbook or DEFAULT_PLAYBOOKS.get(subject.kind, "")
-    if not name:
-        raise SubjectNotFound(f"no playbook is the default for a {subject.kind}", hint="-p NAME")
-    loaded = playbooks.load(name, policy=config)
-    if loaded.subject != subject.kind:
-        raise SubjectNotFound(f"playbook {name} is for a {loaded.subject}, not a {subject.kind}")
-    request = Request(
-        subject=str(subject),
-        playbook=loaded.model_dump(mode="json", by_alias=True),
-        playbook_digest=playbooks.digest(loaded),
+    name = playbook or playbooks.default(subject.kind)
+    request = playbooks.request(
+        playbooks.load(name, policy=config),
+        subject,
         mode=mode,
         requester=person.email,
         door="cli",
@@ -152,7 +154,7 @@ async def _start(request: Request, person: Person) -> Started:
         await context.api.house.connections.aclose()
 
 
-def _confirmed(subject: Subject, confirm: str, no_input: bool) -> None:
+def confirmed(subject: Subject, confirm: str, no_input: bool) -> None:
     """A live kill is confirmed by typing the subject; scripts give it twice."""
     if confirm and Subject.parse(confirm) == subject:
         return
@@ -194,13 +196,25 @@ def _residual(case: Case) -> None:
 
 def _next_steps(case: Case) -> None:
     report = context.config.state / "reports" / case.id
-    steps = [
+    if case.state is CaseState.COLLECTED:
+        steps = [
+            (f"agent-kill evidence list {case.id}", "what was collected"),
+            (f"agent-kill evidence verify {case.id}", "is it untouched?"),
+            (f"agent-kill report {case.id}", f"the report: {report}"),
+            (f"agent-kill {case.request.subject}", "stop them"),
+        ]
+    else:
+        steps = _after_a_kill(case, report)
+    context.say("\nNext:")
+    for command, why in steps:
+        context.say(f"  {command:36} {why}")
+
+
+def _after_a_kill(case: Case, report: Path) -> list[tuple[str, str]]:
+    return [
         (f"agent-kill status {case.id}", "how it stands, line by line"),
         (f"agent-kill report {case.id}", f"the report: {report}"),
         (f"agent-kill restore {case.id}", "give access back, exactly as it was"),
         ("agent-kill audit verify", "is the journal whole?"),
         (f"agent-kill evidence verify {case.id}", "is the evidence untouched?"),
     ]
-    context.say("\nNext:")
-    for command, why in steps:
-        context.say(f"  {command:36} {why}")

@@ -18,6 +18,8 @@ def show(plan: Plan) -> None:
     drill = "DRILL  " if context.drill and plan.mode != "drill" else ""  # a plan of one
     context.say(f"\n{drill}{mode.label}  {plan.case}  {plan.subject}  playbook {plan.playbook}")
     context.say(f"digest {plan.digest}\n")
+    if plan.automatic:
+        context.say(f"{words.GOES_AHEAD}\n")
     for account in plan.accounts:
         data = account.data
         admin = "  ADMINISTRATOR" if data.get("admin") else ""

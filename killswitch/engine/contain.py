@@ -18,9 +18,10 @@ from typing import Any
 from killswitch.engine import guard, holds, planner
 from killswitch.engine.connections import Connection
 from killswitch.engine.durable import Durable, Json, Reserved
-from killswitch.engine.gate import APPROVED, OPEN, REVERSIBLE
+from killswitch.engine.gate import APPROVED, AUTOMATIC, OPEN, REVERSIBLE
 from killswitch.engine.house import House
 from killswitch.engine.settle import Outcome, Settle, safely
+from killswitch.engine.stops import said_no, stopped
 from killswitch.model.action import Layer, Undo
 from killswitch.model.case import Case, ChangeState, ChangeView
 from killswitch.model.codec import dump, load, same
@@ -31,7 +32,7 @@ from killswitch.model.playbook import Step
 from killswitch.model.subject import Account, Subject
 
 NOT_ASKED = "not asked"  # nothing was behind the gate when the plan was made
-_SWEPT = (APPROVED, REVERSIBLE, NOT_ASKED)
+_SWEPT = (APPROVED, REVERSIBLE, AUTOMATIC, NOT_ASKED)
 AT_ONCE = 32  # changes of one step that are under way; the connection's own limit is narrower
 
 
@@ -67,10 +68,15 @@ class Contain:
         numbers = self._numbers(plan, turn)
         for number in numbers:
             gate = self._gate_of(plan, number)
-            if gates.get(gate) == OPEN:
+            if gates.get(gate) in (OPEN, AUTOMATIC):
                 left.append(gate)
+            if gates.get(gate) == OPEN:
                 continue
-            changes = [c for c in plan.changes if self._is(c, turn, number)]
+            changes = [
+                c
+                for c in plan.changes
+                if self._is(c, turn, number) and self._now(plan, c, turn, gates[c.gate])
+            ]
             settling += await self._contain(turn, changes, gates, tag="contain")
         await asyncio.gather(*settling)
         swept = [n for n in numbers if gates.get(self._gate_of(plan, n), NOT_ASKED) in _SWEPT]
@@ -166,7 +172,7 @@ class Contain:
         async with self.house.locks[change.id]:  # a restore waits for us, or we for it
             view = self.house.case(case)
             held = view.changes[change.id]
-            why = stopped(view)
+            why = stopped(view) or said_no(view, change)
             if why and held.state.final:
                 return Outcome(held.state, why).data()
             if why and not held.attempts:
@@ -229,7 +235,7 @@ class Contain:
             probe=True,
             deadline=deadline,
             keep_trying=keep_trying,
-            stop=self._stop(case),
+            stop=self._stop(case, change),
         ).run()
 
     async def _by_hand(
@@ -263,8 +269,21 @@ class Contain:
         return dump(fresh), dump(action.goal(target, fresh))
 
     async def _gates(self, case: str) -> Json:
-        view = self.house.case(case)
-        return {g.name: g.outcome or OPEN for g in view.gates.values() if g.purpose == "contain"}
+        view, plan = self.house.case(case), self._plan(case)
+        asked = {g.name: g.outcome or OPEN for g in view.gates.values() if g.purpose == "contain"}
+        if plan.automatic:  # its layers wait for no gate, so one may not be opened yet
+            behind = {c.gate for c in plan.changes}
+            asked = {g: AUTOMATIC for g in behind if asked.get(g, OPEN) == OPEN} | {
+                g: outcome for g, outcome in asked.items() if outcome != OPEN
+            }
+        return asked
+
+    def _now(self, plan: Plan, change: Change, turn: Turn, gate: str) -> bool:
+        """Whether this run is the one for the change: an automatic case has two for a gate."""
+        if gate == AUTOMATIC:
+            return change.undo_kind is not Undo.NONE
+        went_ahead = plan.automatic and turn.gate and change.undo_kind is not Undo.NONE
+        return not went_ahead
 
     async def _sweep(self, data: Json, number: int) -> Json:
         """What this step would hit now and the plan does not list. Journalled, within limits."""
@@ -298,7 +317,11 @@ class Contain:
                 await self.house.note(
                     What.FOUND, turn.case, f"change:{line['id']}:found", layer=layer, change=line
                 )
-        again = [c for c in view.changes.values() if c.plan.step == number and c.plan.swept]
+        again = [
+            c
+            for c in view.changes.values()
+            if c.plan.step == number and c.plan.swept and not c.state.final
+        ]
         known = {c["id"] for c in found}
         return found + [
             c.plan.model_dump(mode="json")
@@ -359,15 +382,19 @@ class Contain:
         key = f"change:{change.id}:{tag}:{self.house.boot}:{outcome.state}"
         await self.house.note(What.STATE, case, key, change=change.id, **outcome.data())
 
-    def _stop(self, case: str) -> Callable[[], bool]:
-        return lambda: bool(stopped(self.house.case(case)))
+    def _stop(self, case: str, change: Change | None = None) -> Callable[[], bool]:
+        def stop() -> bool:
+            view = self.house.case(case)
+            return bool(stopped(view) or (change and said_no(view, change)))
+
+        return stop
 
     def _why_not(self, view: Case, change: Change, gate: str) -> str:
-        if why := stopped(view):
+        if why := stopped(view) or said_no(view, change):
             return why
-        if gate == REVERSIBLE and change.undo_kind is Undo.NONE:
+        if gate in (REVERSIBLE, AUTOMATIC) and change.undo_kind is Undo.NONE:
             return "cannot be undone, and nobody approved"
-        if gate not in (APPROVED, REVERSIBLE):
+        if gate not in (APPROVED, REVERSIBLE, AUTOMATIC):
             return f"gate {change.gate} was {gate}"
         return ""
 
@@ -393,20 +420,6 @@ class Contain:
 
     def _is(self, change: Change, turn: Turn, number: int) -> bool:
         return change.step == number and change.connection == turn.connection
-
-
-def stopped(view: Case) -> str:
-    """Why nothing more is to be contained: aborted, or access is being given back. "": go on."""
-    if view.aborted:
-        return f"aborted by {view.aborted['by']}"
-    restore = given_back(view)
-    return f"access is given back by {restore}" if restore else ""
-
-
-def given_back(view: Case) -> str:
-    """The last restore that was approved, such as ``restore-1``; "" if none was."""
-    approved = [g for g in view.gates.values() if g.purpose != "contain" and g.outcome == APPROVED]
-    return approved[-1].purpose if approved else ""
 
 
 def _steps(plan: Plan) -> list[tuple[Layer, Step, str]]:

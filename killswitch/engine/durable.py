@@ -62,8 +62,8 @@ def _refuse_pickle() -> None:
     def refuse(*_: Any) -> Any:
         raise Broken("a pickled value in the engine's database was refused")
 
-    _serialization.DefaultSerializer.serialize = refuse  # type: ignore[assignment,method-assign]
-    _serialization.DefaultSerializer.deserialize = refuse  # type: ignore[assignment,method-assign]
+    _serialization.DefaultSerializer.serialize = refuse  # type: ignore[assignment,method-assign]  # on purpose
+    _serialization.DefaultSerializer.deserialize = refuse  # type: ignore[assignment,method-assign]  # on purpose
 
 
 def _wait_for_the_disk(say: Callable[[str], None]) -> None:
@@ -78,7 +78,7 @@ def _wait_for_the_disk(say: Callable[[str], None]) -> None:
             say(f"the engine's database {_BAD_DISK[code]}")
         return code in _BAD_DISK or retriable_sqlite_exception(error)
 
-    _sys_db.retriable_sqlite_exception = worth_waiting  # type: ignore[attr-defined,assignment]
+    _sys_db.retriable_sqlite_exception = worth_waiting  # type: ignore[attr-defined,assignment]  # on purpose
 
 
 class Reserved:
@@ -142,7 +142,7 @@ class Durable:
                 system_database_url=self._database,
                 application_version=ENGINE_VERSION,
                 executor_id=self._worker,
-                serializer=_PlainJson(),  # type: ignore[typeddict-item]
+                serializer=_PlainJson(),  # type: ignore[typeddict-item]  # a protocol of theirs
                 max_executor_threads=32,
                 notification_listener_polling_interval_sec=0.1,
                 scheduler_polling_interval_sec=5.0,

@@ -32,6 +32,7 @@ APPROVED, DENIED, EXPIRED, REVERSIBLE, ABORTED, ESCALATE, OPEN = (
     "escalate",
     "open",
 )
+AUTOMATIC = "automatic"  # still open, in a case whose undoable changes wait for nobody
 STRENGTH = {a: i for i, a in enumerate(Assurance)}
 
 
@@ -129,10 +130,9 @@ class Gates:
         if gate.outcome:
             return {"outcome": gate.outcome, "seconds": 0.0}
         now = self.house.now()
-        broken_glass = view.request.break_glass and purpose == "contain" and not view.aborted
         outcome = (
             REVERSIBLE
-            if broken_glass
+            if purpose == "contain" and not view.aborted and _asks_nobody(view, name)
             else judge(view, gate, planned, digest, now, lambda d: self._proven(case, d))
         )
         if outcome == ESCALATE:
@@ -167,6 +167,12 @@ class Gates:
             approvers=[*dict.fromkeys((*view.gates[label].approvers, *planned.escalation))],
             expires_at=(now + planned.policy.timeout).isoformat(),
         )
+
+
+def _asks_nobody(view: Case, gate: str) -> bool:
+    """The glass is broken; or the case is automatic and all behind the gate can be undone."""
+    plan = _planned(view)
+    return view.request.break_glass or (plan.automatic and not plan.needs_people(gate))
 
 
 def _label(name: str, purpose: str) -> str:

@@ -36,6 +36,7 @@ class Rules:
     protected_groups: tuple[str, ...] = ()
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     kills_per_hour: int = 5
+    automatic: bool = False  # whether a trigger may go ahead with what can be undone
     min_admins: int = 2
     patience: float = 8.0  # seconds that planning waits for a connection that does not answer
     watch_for: timedelta | None = None  # drills only: shorter than the playbook's

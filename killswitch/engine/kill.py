@@ -59,6 +59,8 @@ class Kill:
             return await self._close(case)
         running = Running()
         await self._collect(case, plan, running)
+        if plan.mode is Mode.EVIDENCE:
+            return await self._only_collected(case, running)
         await self._ask(case, plan, running)
         await self._seal_volatile(case, plan, running)
         for layer in LAYERS:
@@ -127,6 +129,14 @@ class Kill:
             )
             running.evidence.append((connection, number, volatile, handle))
 
+    async def _only_collected(self, case: str, running: Running) -> Json:
+        """Evidence was wanted and nothing else: nobody is asked and nothing is changed."""
+        for *_, handle in running.evidence:
+            await self.durable.result(handle)
+        await self.durable.step("settled", self._settled, case, CaseState.COLLECTED)
+        await self.durable.step("seal", self._seal, case, "final")
+        return await self._close(case)
+
     async def _ask(self, case: str, plan: Plan, running: Running) -> None:
         """Every gate with something behind it is asked at once, and answered when it is."""
         used = {c.gate for c in plan.changes} | {b.gate for b in plan.blanks if b.later}
@@ -152,9 +162,12 @@ class Kill:
     # -- the layers ----------------------------------------------------------------------------
 
     async def _layer(self, case: str, plan: Plan, layer: Layer, running: Running) -> None:
-        """One layer: it starts when its gate is answered, and is left when its time is up."""
+        """One layer: it starts when its gate is answered, and is left when its time is up.
+
+        In an automatic case it starts at once, with what can be undone.
+        """
         policy = plan.layers[layer]
-        if policy.gate in running.gates:
+        if policy.gate in running.gates and not plan.automatic:
             await self.durable.result(running.gates[policy.gate])
         connections = await self.durable.step(f"{layer} starts", self._start_layer, case, layer)
         handles = [
@@ -293,7 +306,8 @@ class Kill:
 
     async def _settled(self, case: str, state: str) -> None:
         view = self.house.case(case)
-        left = open_ends(view)
+        looked = state in (CaseState.PLANNED, CaseState.COLLECTED)  # nothing was to be done
+        left = [] if looked else open_ends(view)
         if view.state is CaseState.RESTORED or (view.state == state and view.open == left):
             return
         key = f"settled:{view.last_seq}"

@@ -25,6 +25,7 @@ from killswitch.model.errors import (
 from killswitch.model.plan import (
     Blank,
     Change,
+    Mode,
     Plan,
     PlannedAccount,
     PlannedGate,
@@ -179,11 +180,12 @@ async def make(house: House, case: str, request: Request, found: Found) -> Plan:
         comms=playbook.comms,
         warnings=tuple(warnings),
         break_glass=request.break_glass,
+        automatic=request.automatic,
         hosts={c.name: c.address for c in house.connections},
     )
     guard.check_width(plan)
     await guard.check_targets(house, plan)
-    if not request.break_glass:
+    if not request.break_glass and request.mode is not Mode.EVIDENCE:
         guard.check_gates(plan, found.emails | {_email(request.subject)})
     return plan
 

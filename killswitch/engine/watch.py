@@ -6,11 +6,13 @@ import asyncio
 import math
 
 from killswitch.engine.again import Again
-from killswitch.engine.contain import Contain, given_back
+from killswitch.engine.contain import Contain
 from killswitch.engine.durable import Durable, Json
-from killswitch.engine.gate import APPROVED, REVERSIBLE
+from killswitch.engine.gate import APPROVED, EXPIRED, REVERSIBLE
 from killswitch.engine.house import House
+from killswitch.engine.stops import given_back
 from killswitch.engine.verdict import open_ends, verdict
+from killswitch.model.action import Undo
 from killswitch.model.case import Case, ChangeState, ChangeView
 from killswitch.model.event import What
 
@@ -70,4 +72,8 @@ class Watch:
 
     def _approved(self, view: Case, change: ChangeView) -> bool:
         gate = view.gates.get(change.plan.gate)
-        return gate is not None and gate.outcome in (APPROVED, REVERSIBLE)
+        if gate is None:
+            return False
+        went_ahead = view.request.automatic and change.plan.undo_kind is not Undo.NONE
+        may = (APPROVED, REVERSIBLE, EXPIRED) if went_ahead else (APPROVED, REVERSIBLE)
+        return gate.outcome in may

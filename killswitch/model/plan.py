@@ -129,6 +129,7 @@ class Plan(_Model):
     comms: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()  # what could not be checked
     break_glass: bool = False
+    automatic: bool = False  # what can be undone waits for nobody
     hosts: dict[str, str] = Field(default_factory=dict)  # connection -> address it will speak to
 
     @property
@@ -142,6 +143,10 @@ class Plan(_Model):
             if gate.name == name:
                 return gate
         raise KeyError(name)
+
+    def needs_people(self, gate: str) -> bool:
+        """Whether something behind the gate cannot be undone."""
+        return any(c.gate == gate and c.undo_kind is Undo.NONE for c in self.changes)
 
     def lines(self) -> list[Change | Blank]:
         """What a layer has to look at: changes, and blanks that may become changes."""

@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from killswitch.model.action import Layer
 from killswitch.model.subject import Kind
@@ -67,13 +67,7 @@ class Assurance(StrEnum):
     SSH_SIGNATURE = "ssh-signature"
 
 
-def _of_a_person(value: Assurance) -> Assurance:
-    if value is Assurance.SERVICE:
-        raise ValueError("an assurance that a person can give")
-    return value
-
-
-PersonAssurance = Annotated[Assurance, AfterValidator(_of_a_person)]
+OfAPerson = Literal[Assurance.OS_LOGIN, Assurance.SLACK, Assurance.OIDC, Assurance.SSH_SIGNATURE]
 
 
 class Escalate(_Model):
@@ -89,7 +83,7 @@ class Gate(_Model):
     quorum: int = Field(1, ge=1, le=5)
     timeout: Duration = timedelta(minutes=15)
     on_timeout: Literal["deny", "reversible_only"] | Escalate = "deny"
-    assurance: PersonAssurance = Assurance.OS_LOGIN
+    assurance: OfAPerson = Assurance.OS_LOGIN
 
 
 class Step(_Model):

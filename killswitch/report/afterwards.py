@@ -148,6 +148,9 @@ def todo(case: Case) -> list[Todo]:
     if case.request.break_glass:
         why = "the glass was broken: people did not approve beforehand"
         found.append(_one("review", "review this case within 24 hours", "a leader", why))
+    if case.request.automatic:
+        why = "a trigger went ahead with what can be undone: people did not approve beforehand"
+        found.append(_one("review", "review this case within 24 hours", "a leader", why))
     return found
 
 
@@ -169,7 +172,7 @@ def _left(case: Case, change: ChangeView) -> list[Todo]:
     if state in _OPEN_ENDS:
         kind = words.CHANGES[state].label
         return [_one(kind, f"{named_change}: {_OPEN_ENDS[ChangeState(state)]}", who, detail)]
-    stopped = case.state in SETTLED - {CaseState.PLANNED} and bool(case.layers)
+    stopped = case.state in SETTLED - {CaseState.PLANNED, CaseState.COLLECTED} and bool(case.layers)
     if stopped and change.open and state in (ChangeState.PLANNED, ChangeState.HELD):
         return [_one("not made", f"{named_change}: it was never made", "a responder", detail)]
     if change.open and state == ChangeState.SKIPPED:

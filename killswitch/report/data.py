@@ -148,6 +148,10 @@ def _sentence(case: Case, state: str, left: list[str]) -> str:
             return f"{_stopped(case)} {_made(case)}"
         case "planned":
             return f"A plan was made for {subject}. Nothing was changed."
+        case "collected":
+            items = words.counted(len(case.items), "item")
+            gaps = words.counted(len(case.gaps), "gap")
+            return f"Evidence was collected about {subject}: {items}, {gaps}. Nothing was changed."
         case "restored":
             return f"Access was given back to {subject}: {_given_back(case)}."
         case "part-restored":

@@ -22,6 +22,7 @@ def asked(case: Case) -> Asked:
         severity=label(request.severity),
         reason=line(request.reason),
         break_glass=request.break_glass,
+        automatic=request.automatic,
         link=line(request.link),
         joined=[
             Joined(

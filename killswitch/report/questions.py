@@ -39,6 +39,8 @@ def _of_people(report: Report) -> Iterator[str]:
         yield "Some presses did not count. Are the roles, and what people are told, right?"
     if report["asked"]["break_glass"]:
         yield "The glass was broken. Was nobody to be reached, and would approval have come later?"
+    if report["asked"]["automatic"]:
+        yield "A rule went ahead without people. Was it right, and would they have agreed?"
 
 
 def _of_evidence(report: Report) -> Iterator[str]:

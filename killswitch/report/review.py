@@ -61,7 +61,7 @@ class Review(TypedDict):
 
 def worth_reviewing(case: Case) -> bool:
     """Whether there was an incident to look back on: settled, and more than a plan was wanted."""
-    return bool(case.settled_at) and case.state is not CaseState.PLANNED
+    return bool(case.settled_at) and case.state not in (CaseState.PLANNED, CaseState.COLLECTED)
 
 
 def review(case: Case, told: dict[str, Any]) -> Review:

@@ -55,6 +55,7 @@ class Asked(TypedDict):
     severity: str
     reason: str
     break_glass: bool
+    automatic: bool
     link: str
     joined: list[Joined]
 

@@ -53,6 +53,7 @@ CASES: dict[str, Word] = {
     "denied": Word("Denied", "⊘", "dim", "The people who were asked did not approve."),
     "aborted": Word("Aborted", "■", "red", "Somebody stopped it."),
     "planned": Word("Planned only", "○", "dim", "A plan was wanted, and nothing else."),
+    "collected": Word("Evidence only", "○", "dim", "Evidence was wanted, and nothing else."),
     "restoring": Word("Being restored", "◑", "blue", "Access is being given back."),
     "part-restored": Word("Partly restored", "◑", "yellow", "Some access was given back."),
     "restored": Word("Restored", "⟲", "cyan", "Access was given back."),
@@ -64,7 +65,7 @@ GATES: dict[str, Word] = {
     "denied": Word("denied", "✗", "red", "Somebody said no."),
     "expired": Word("expired", "⌛", "yellow", "Nobody answered in time."),
     "reversible_only": Word(
-        "reversible only", "◑", "yellow", "Nobody answered in time; only what can be undone ran."
+        "reversible only", "◑", "yellow", "Nobody approved it; only what can be undone ran."
     ),
     "aborted": Word("aborted", "■", "dim", "The case was stopped while it was open."),
 }
@@ -81,7 +82,13 @@ MODES: dict[str, Word] = {
         "DRILL", "▲", "magenta", "Every vendor was simulated. No real account was touched."
     ),
     "plan": Word("PLAN ONLY", "○", "dim", "A plan was made. Nothing was changed."),
+    "evidence": Word("EVIDENCE ONLY", "○", "dim", "Evidence was collected. Nothing was changed."),
 }
+
+GOES_AHEAD = (
+    "What can be undone goes ahead without approval: a trigger asked, and the configuration allows "
+    "it. A denial stops it."
+)
 
 UNDO: dict[str, str] = {
     "exact": "can be restored exactly",
@@ -90,6 +97,7 @@ UNDO: dict[str, str] = {
 }
 
 ASSURANCE: dict[str, str] = {
+    "service": "the configuration: a trigger asked, not a person",
     "os-login": "the login name of the operating system",
     "slack": "a Slack account",
     "oidc": "a sign-in at the identity provider",

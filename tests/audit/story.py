@@ -16,13 +16,13 @@ SUSPEND = "okta/okta.user.suspend/00u1"
 REVOKE = "okta/okta.tokens.revoke/00u1"
 
 
-def a_change(id: str, gate: str, undo: Undo, step: int) -> Change:  # noqa: A002
+def a_change(key: str, gate: str, undo: Undo, step: int) -> Change:
     return Change(
-        id=id,
+        id=key,
         layer=Layer.IDENTITY,
         step=step,
         connection="okta",
-        action=id.split("/")[1],
+        action=key.split("/")[1],
         options={},
         target={"id": "00u1", "label": "jo"},
         target_id="00u1",

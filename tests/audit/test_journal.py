@@ -139,7 +139,7 @@ def test_no_last_entry_at_first(journal: Journal) -> None:
 
 def test_with_a_transaction_it_stands_or_falls_with_it(any_store: Store) -> None:
     journal = Journal(any_store)
-    with pytest.raises(ZeroDivisionError), any_store.begin() as tx:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), any_store.begin() as tx:  # noqa: PT012  # what is rolled back
         journal.append(a_fact("a"), tx=tx)
         raise ZeroDivisionError
     assert journal.entries() == []
@@ -229,7 +229,7 @@ async def test_disk_full_fails_closed(journal: Journal) -> None:
     engine = journal.store.engine
 
     def limit(connection: object, *_: object) -> None:
-        connection.execute("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]
+        connection.execute("PRAGMA max_page_count = 1")
 
     sqlalchemy_event.listen(engine, "checkout", limit)
     with pytest.raises(Broken, match="is full"):
@@ -278,12 +278,10 @@ def test_a_changed_entry_is_never_handed_out(journal: Journal, change: str) -> N
 
 def _allow_null(tx: object) -> None:
     """As a flipped byte in the file would leave it: the schema does not stand in its way."""
-    tx.exec_driver_sql("PRAGMA writable_schema = ON")  # type: ignore[attr-defined]
-    tx.exec_driver_sql(  # type: ignore[attr-defined]
-        "CREATE TABLE loose AS SELECT * FROM journal"
-    )
-    tx.exec_driver_sql("DROP TABLE journal")  # type: ignore[attr-defined]
-    tx.exec_driver_sql("ALTER TABLE loose RENAME TO journal")  # type: ignore[attr-defined]
+    tx.exec_driver_sql("PRAGMA writable_schema = ON")
+    tx.exec_driver_sql("CREATE TABLE loose AS SELECT * FROM journal")
+    tx.exec_driver_sql("DROP TABLE journal")
+    tx.exec_driver_sql("ALTER TABLE loose RENAME TO journal")
 
 
 def test_a_kind_from_the_future_is_said_so(journal: Journal) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -239,10 +241,11 @@ def test_the_number_of_the_entry_is_named(journal: Journal) -> None:
     assert finding.says.startswith(f"K-1, entry {finding.where}: ")
 
 
-def test_in_a_case_that_only_plans_nothing_is_applied(journal: Journal) -> None:
-    found = audited(journal, a_lawful_case(mode=Mode.PLAN))
+@pytest.mark.parametrize("mode", [Mode.PLAN, Mode.EVIDENCE])
+def test_in_a_case_that_only_looks_nothing_is_applied(journal: Journal, mode: Mode) -> None:
+    found = audited(journal, a_lawful_case(mode=mode))
     assert {f.what for f in found} == {"approval"}
-    assert "a case that only plans" in found[0].says
+    assert "a case that changes nothing" in found[0].says
 
 
 def test_a_gap_that_was_recorded_in_time_is_enough(journal: Journal) -> None:
@@ -276,6 +279,48 @@ def test_break_glass_allows_what_can_be_undone_and_no_more(journal: Journal) -> 
         story.change(What.SHUT, {"gate": gate}, outcome="reversible_only")
     (finding,) = audited(journal, story)
     assert finding.says.endswith(f"{REVOKE} needs people and nobody approved it.")
+
+
+def an_automatic_case(door: str = "alert:splunk", assurance: str = "service") -> Story:
+    """What can be undone went ahead; the rest had its approvals."""
+    story = a_lawful_case(automatic=True)
+    asked = story.facts[story.find(What.REQUESTED)][1]["request"]
+    asked.update(automatic=True, door=door, assurance=assurance)
+    story.drop(What.DECIDED, gate="lead")
+    story.change(What.SHUT, {"gate": "lead"}, outcome="reversible_only")
+    return story
+
+
+def test_a_trigger_may_go_ahead_with_what_can_be_undone(journal: Journal) -> None:
+    assert audited(journal, an_automatic_case()) == []
+
+
+@pytest.mark.parametrize(
+    ("door", "assurance"), [("cli", "service"), ("alert:splunk", "os-login"), ("slack", "slack")]
+)
+def test_a_person_may_not_go_ahead(journal: Journal, door: str, assurance: str) -> None:
+    (finding,) = audited(journal, an_automatic_case(door, assurance))
+    assert finding.says.endswith(f"{SUSPEND} needs people and nobody approved it.")
+
+
+def test_going_ahead_ends_at_what_cannot_be_undone(journal: Journal) -> None:
+    story = an_automatic_case()
+    story.drop(What.DECIDED, gate="dual")
+    (finding,) = audited(journal, story)
+    assert f"{REVOKE} was changed with 1 of 2 approvals of gate dual" in finding.says
+
+
+def test_nothing_goes_ahead_long_after_a_denial(journal: Journal) -> None:
+    story = an_automatic_case()
+    story.change(What.SHUT, {"gate": "lead"}, outcome="denied")
+    told = journal.append(*story.events())
+    assert check_case(told) == [], "it was under way when somebody said no"
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    slow = [
+        replace(e, at=(noon + i * timedelta(minutes=1)).isoformat()) for i, e in enumerate(told)
+    ]
+    (finding,) = check_case(slow)
+    assert finding.says.endswith(f"{SUSPEND} was applied after its gate was denied.")
 
 
 def test_what_the_sweep_found_needs_its_gate_too(journal: Journal) -> None:

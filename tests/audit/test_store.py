@@ -68,7 +68,7 @@ def test_what_is_committed_is_there_after_reopening(database: str) -> None:
 
 
 def test_an_error_rolls_everything_back(any_store: Store) -> None:
-    with pytest.raises(ZeroDivisionError), any_store.begin() as tx:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), any_store.begin() as tx:  # noqa: PT012  # what is rolled back
         tx.execute(insert(cases), a_case(1))
         raise ZeroDivisionError
     with any_store.read() as tx:
@@ -176,7 +176,7 @@ def test_many_may_create_it_at_once(database: str) -> None:
 
 
 def test_full(store: Store) -> None:
-    with pytest.raises(Broken, match="is full") as caught, store.begin() as tx:  # noqa: PT012
+    with pytest.raises(Broken, match="is full") as caught, store.begin() as tx:  # noqa: PT012  # any row may
         tx.exec_driver_sql("PRAGMA max_page_count = 1")
         for number in range(1000):
             tx.execute(insert(cases), a_case(number, subject=f"person:p{number}@corp.example"))
@@ -214,7 +214,7 @@ def test_damaged_page(tmp_path: Path) -> None:
     for page in range(4096, len(raw), 4096):
         raw[page : page + 16] = b"\xff" * 16
     path.write_bytes(raw)
-    with pytest.raises(Broken, match="is damaged"):  # noqa: PT012
+    with pytest.raises(Broken, match="is damaged"):  # noqa: PT012  # opening it may tell already
         reopened = Store(path)
         with reopened.read() as tx:
             tx.execute(select(cases)).all()

@@ -37,6 +37,7 @@ OTHER: dict[str, Any] = {
     "comms": ("legal",),
     "warnings": ("not checked",),
     "break_glass": True,
+    "automatic": True,
     "hosts": {"okta": "https://acme.okta.example"},
 }
 OTHER_CHANGE: dict[str, Any] = {

@@ -125,13 +125,13 @@ def test_nothing_but_invalid_is_ever_raised(tmp_path: Path, data: st.DataObject)
 def _put(tree: object, data: st.DataObject) -> None:
     """Put something random at a random place."""
     while True:
-        places = list(tree) if isinstance(tree, dict) else list(range(len(tree)))  # type: ignore[arg-type]
+        places = list(tree) if isinstance(tree, dict) else list(range(len(tree)))
         if not places:
             return
         place = data.draw(st.sampled_from(places))
-        below = tree[place]  # type: ignore[index]
+        below = tree[place]
         if isinstance(below, dict | list) and data.draw(st.booleans()):
             tree = below
             continue
-        tree[place] = data.draw(anything)  # type: ignore[index]
+        tree[place] = data.draw(anything)
         return

@@ -42,6 +42,14 @@ def test_what_a_person_attests_is_not_called_contained():
     assert "nothing was read back" in report["todo"][0]["why"]
 
 
+def test_a_rule_that_went_ahead_asks_for_a_review():
+    report = told(Story(automatic=True).planned([SUSPEND]).case())
+    assert report["asked"]["automatic"]
+    assert [t["what"] for t in report["todo"] if t["kind"] == "review"] == [
+        "review this case within 24 hours"
+    ]
+
+
 def test_break_glass_asks_for_a_review():
     report = told(Story(break_glass=True).planned([SUSPEND]).case())
     assert report["asked"]["break_glass"]

@@ -39,8 +39,8 @@ def served():
             self.end_headers()
             self.wfile.write(body[0] if found else b"")
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            del format, args
+        def log_message(self, *_: object) -> None:
+            pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)

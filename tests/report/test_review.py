@@ -194,7 +194,8 @@ def test_no_secret_that_somebody_wrote_is_in_report_or_review():
 
 def test_the_id_of_an_access_key_stays_readable():
     """It is the name of what was stopped, and opens nothing."""
-    key = SUSPEND.model_copy(update={"target_id": "AKIAQWERTYUIOPASDFGH", "label": "key AKIAQWERTYUIOPASDFGH"})  # fmt: skip  # noqa: E501
+    named = {"target_id": "AKIAQWERTYUIOPASDFGH", "label": "key AKIAQWERTYUIOPASDFGH"}
+    key = SUSPEND.model_copy(update=named)
     report = containment(Story().planned([key]).case(), head=HEAD, now=NOW)
     (change,) = report["layers"][0]["changes"]
     assert change["target"] == "AKIAQWERTYUIOPASDFGH"
