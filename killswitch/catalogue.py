@@ -16,6 +16,9 @@ VENDORS = {
     "github": "killswitch.vendors.github.vendor",
     "aws": "killswitch.vendors.aws.vendor",
     "splunk": "killswitch.vendors.splunk.vendor",
+    "datadog": "killswitch.vendors.datadog.vendor",
+    "elastic": "killswitch.vendors.elastic.vendor",
+    "google_secops": "killswitch.vendors.google_secops.vendor",
 }
 
 

@@ -56,7 +56,9 @@ def prepare(
         "people": {"os_logins": {pwd.getpwuid(os.getuid()).pw_name: OPERATOR}},
         "protected": {"people": [f"ceo@{world.domain}"], "groups": ["okta:board"]},
         "policy": {"kills_per_hour": 100},
-        "connections": {v: _connection(v, sims[v].settings(), pace) for v in sims.sims},
+        "connections": {
+            v.replace("_", "-"): _connection(v, sims[v].settings(), pace) for v in sims.sims
+        },
         "witness": {"file": "witness/heads.jsonl"},
         "drill": {"world": "world.json", "watch_for": "4s", "watch_every": "2s"},
     }

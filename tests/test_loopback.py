@@ -173,7 +173,7 @@ def with_a_resolver() -> dict[str, str]:
             return [(*STANDARD, 0, "", (known[host.lower()], port))]
         return real(host, port, *args, **options)
 
-    socket.getaddrinfo = resolver  # type: ignore[assignment]
+    socket.getaddrinfo = resolver
     only_loopback(beside="slack.example")
     return with_slack()
 
@@ -242,7 +242,7 @@ async def every_sdk(homes: dict[str, dict[str, Any]], elsewhere: str) -> dict[st
         vendor = catalogue.vendor(name)
         client = vendor.connect(
             vendor.settings(**{**settings, "url": elsewhere}),
-            OpenLink(name),  # type: ignore[arg-type]
+            OpenLink(name),
         )
         try:
             await vendor.whoami(client)
@@ -266,7 +266,7 @@ async def every_sdk(homes: dict[str, dict[str, Any]], elsewhere: str) -> dict[st
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example", "https://192.0.2.1"])
 def test_every_sdk_is_stopped_where_the_first_guard_does_not(elsewhere: str) -> None:
-    sims = Simulators(World.named("small"))
+    sims = Simulators(World.named("small"), SIMS)
     sims._ports = dict.fromkeys(SIMS, 9)
     sims.assign()
     homes = {vendor: sims[vendor].settings() for vendor in SIMS}

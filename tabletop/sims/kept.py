@@ -83,7 +83,7 @@ class KeptDict(dict[str, Json]):
         for key, value in dict(*items, **more).items():
             self[key] = value
 
-    def __ior__(self, other: Any) -> KeptDict:  # type: ignore[override,misc]
+    def __ior__(self, other: Any) -> KeptDict:  # type: ignore[override,misc]  # dict's is overloaded
         self.update(other)
         return self
 
@@ -121,7 +121,7 @@ class KeptList(list[Json]):
         for value in values:
             self.append(value)
 
-    def __iadd__(self, values: Iterable[Json]) -> KeptList:  # type: ignore[misc]
+    def __iadd__(self, values: Iterable[Json]) -> KeptList:  # type: ignore[misc]  # list's gives Self
         self.extend(values)
         return self
 

@@ -23,6 +23,9 @@ SIMS = {
     "aws": "tabletop.sims.aws:Aws",
     "claude": "tabletop.sims.claude:Claude",
     "splunk": "tabletop.sims.splunk:Splunk",
+    "datadog": "tabletop.sims.datadog:Datadog",
+    "elastic": "tabletop.sims.elastic:Elastic",
+    "google_secops": "tabletop.sims.google_secops:GoogleSecOps",
 }
 USUAL = ("okta", "github", "aws", "claude", "splunk")  # where nothing else is said
 

@@ -4,7 +4,8 @@ It searches honestly a small part of SPL: ``search`` with ``field="value"`` join
 ``AND`` and ``OR``, then ``sort`` and ``head``. What it does not understand it refuses, as the
 real one does. It can be slow, lag behind, and keep fewer rows than there are.
 
-Jobs are kept beside ``state``: a search changes nothing at the vendor.
+Jobs are kept beside ``state``: a search changes nothing at the vendor. Saved searches that fire
+are in ``splunk_alerts.py``.
 """
 
 from __future__ import annotations
@@ -14,49 +15,41 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl
 
 import httpx
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from tabletop.sims.base import Attempt, Refusal, Sim
+from tabletop.sims.base import Attempt
+from tabletop.sims.splunk_alerts import Alerts
+from tabletop.sims.splunk_wire import (
+    TOKEN,
+    Event,
+    Job,
+    entry,
+    form,
+    json_answer,
+    moment,
+    refusal,
+    shown,
+)
 from tabletop.sims.world import Person, World
 
-TOKEN = "eyJ.FAKE.splunk-token"
+__all__ = ["TOKEN", "Splunk"]
 STATES = ("QUEUED", "PARSING", "RUNNING")
 WORD = re.compile(r'\s*(?:(AND|OR)\b|([A-Za-z_][\w.]*)="([^"\\|\[\]`]*)")')
-Event = dict[str, Any]
 Term = Callable[[Event], bool]
 
 
-@dataclass
-class Job:
-    """One search. ``looks`` counts how often somebody asked how far it is."""
-
-    sid: str
-    search: str
-    earliest: float
-    latest: float
-    rows: list[Event]
-    messages: list[dict[str, str]] = field(default_factory=list)
-    looks: int = 0
-    finalized: bool = False
-
-
-class Splunk(Sim):
+class Splunk(Alerts):
     """A search head. ``slow``: looks until a search is done; ``lag``: seconds; ``most``: rows."""
 
     vendor: ClassVar[str] = "splunk"
 
     def __init__(self, world: World, *, latency: tuple[float, float] = (0.0, 0.0)) -> None:
-        self.jobs: dict[str, Job] = {}
         self.slow = 2
-        self.lag = 0.0
         self.most: int | None = None
         self._serial = itertools.count(1)
         super().__init__(world, latency=latency)
@@ -68,6 +61,7 @@ class Splunk(Sim):
             "realname": "killswitch (read only)",
             "email": f"svc-killswitch@{world.domain}",
             "indexes": ["agents"],
+            "fired": [],
         }
 
     def secrets(self) -> list[str]:
@@ -87,6 +81,7 @@ class Splunk(Sim):
                 Route(f"{jobs}/{{sid}}", self.status),
                 Route(f"{jobs}/{{sid}}/results", self.results, methods=["GET", "POST"]),
                 Route(f"{jobs}/{{sid}}/control", self.control, methods=["POST"]),
+                Route(f"{root}/alerts/fired_alerts/{{name}}", self.fired),
             ]
         return found
 
@@ -101,12 +96,12 @@ class Splunk(Sim):
         return []
 
     async def info(self, request: Request) -> Response:
-        self._require(request)
+        self.require(request)
         content = {"version": "9.4.1", "instance_type": "splunk", "serverName": "sim"}
-        return _json(_entry("server-info", content))
+        return json_answer(entry("server-info", content))
 
     async def context(self, request: Request) -> Response:
-        self._require(request)
+        self.require(request)
         content = {
             "username": self.state["username"],
             "realname": self.state["realname"],
@@ -114,14 +109,14 @@ class Splunk(Sim):
             "roles": ["killswitch_reader"],
             "capabilities": ["search"] if self.allows("search") else [],
         }
-        return _json(_entry("context", content))
+        return json_answer(entry("context", content))
 
     async def start(self, request: Request) -> Response:
-        self._require(request, "search")
-        asked = await _form(request)
+        self.require(request, "search")
+        asked = await form(request)
         search = asked.get("search", "")
         if not search.startswith(("search ", "|")):
-            raise _refusal(400, "Unknown search command")
+            raise refusal(400, "Unknown search command")
         earliest, latest = float(asked["earliest_time"]), float(asked["latest_time"])
         rows = self._search(search, earliest, latest)
         sid = f"{time.time():.0f}.{next(self._serial)}"
@@ -134,11 +129,11 @@ class Splunk(Sim):
                 text = f"Search results were truncated to {most} rows"
                 job.messages.append({"type": "WARN", "text": text})
         self.jobs[sid] = job
-        return _json({"sid": sid}, 201)
+        return json_answer({"sid": sid}, 201)
 
     async def status(self, request: Request) -> Response:
-        self._require(request, "search")
-        job = self._job(request)
+        self.require(request, "search")
+        job = self.job(request)
         job.looks += 1
         state = self._state(job)
         content = {
@@ -155,21 +150,23 @@ class Splunk(Sim):
             "searchLatestTime": job.latest,
             "runDuration": 0.1,
             "messages": job.messages,
+            **job.saved,
         }
-        return _json(_entry(job.search, content))
+        return json_answer(entry(job.search, content, job.app, job.owner))
 
     async def results(self, request: Request) -> Response:
-        self._require(request, "search")
-        job = self._job(request)
+        self.require(request, "search")
+        job = self.job(request)
         if self._state(job) != "DONE":
             return Response(status_code=204, headers={"connection": "close"})
         # v2 takes parameters in the body: one that reads only the query gives page 1 for ever
-        asked = {**request.query_params, **await _form(request)}
+        asked = {**request.query_params, **await form(request)}
         offset, count = int(asked.get("offset", 0)), int(asked.get("count", 100))
-        events = job.rows[offset : offset + count] if count else job.rows[offset:]
-        rows = [_row(event) for event in events]
+        kept = self.listed(job.rows, offset, count) if job.saved else job.rows
+        events = kept[offset : offset + count] if count else kept[offset:]
+        rows = [shown(event) if job.saved else _row(event) for event in events]
         names = dict.fromkeys(name for row in rows for name in row)
-        return _json(
+        return json_answer(
             {
                 "preview": False,
                 "init_offset": offset,
@@ -181,20 +178,20 @@ class Splunk(Sim):
         )
 
     async def control(self, request: Request) -> Response:
-        self._require(request, "search")
-        job = self._job(request)
-        action = (await _form(request)).get("action")
+        self.require(request, "search")
+        job = self.job(request)
+        action = (await form(request)).get("action")
         if action == "cancel":
             del self.jobs[job.sid]
         elif action == "finalize":
             job.finalized = True
         else:
-            raise _refusal(400, f"Unknown action {action}")
+            raise refusal(400, f"Unknown action {action}")
         text = f"Search job {action}led." if action == "cancel" else "Search job finalized."
-        return _json({"messages": [{"type": "INFO", "text": text}]})
+        return json_answer({"messages": [{"type": "INFO", "text": text}]})
 
     def _state(self, job: Job) -> str:
-        if job.finalized or job.looks > self.slow:
+        if job.finalized or job.saved or job.looks > self.slow:
             return "DONE"
         return STATES[min(job.looks, len(STATES)) - 1] if job.looks else STATES[0]
 
@@ -220,20 +217,8 @@ class Splunk(Sim):
             elif name == "head" and len(words) == 1 and words[0].isdigit():
                 found = found[: int(words[0])]
             else:
-                raise _refusal(400, f"Error in '{name}' command")
+                raise refusal(400, f"Error in '{name}' command")
         return found
-
-    def _job(self, request: Request) -> Job:
-        job = self.jobs.get(request.path_params["sid"])
-        if job is None:
-            raise _refusal(404, "Unknown sid.")
-        return job
-
-    def _require(self, request: Request, capability: str = "") -> None:
-        if request.headers.get("authorization") != f"Bearer {TOKEN}":
-            raise _refusal(401, "call not properly authenticated")
-        if capability and not self.allows(capability):
-            raise _refusal(403, f"insufficient permission: {capability}")
 
 
 def _terms(text: str) -> list[list[Term]]:
@@ -243,7 +228,7 @@ def _terms(text: str) -> list[list[Term]]:
     while text[place:].strip():
         match = WORD.match(text, place)
         if not match:
-            raise _refusal(400, f"Unable to parse the search: {text[place:].strip()}")
+            raise refusal(400, f"Unable to parse the search: {text[place:].strip()}")
         joint, name, value = match.groups()
         if joint == "OR":
             groups.append([])
@@ -251,7 +236,7 @@ def _terms(text: str) -> list[list[Term]]:
             groups[-1].append(_term(name, value))
         place = match.end()
     if not all(groups):
-        raise _refusal(400, "Unable to parse the search: an empty term")
+        raise refusal(400, "Unable to parse the search: an empty term")
     return groups
 
 
@@ -272,27 +257,9 @@ def _row(event: Event) -> Event:
     """An event as the results endpoint shows it: every value is text."""
     fields = {k: v for k, v in event.items() if k not in ("_time", "index")}
     return {
-        "_time": datetime.fromtimestamp(event["_time"], UTC).isoformat(timespec="milliseconds"),
+        "_time": moment(event["_time"]),
         "_raw": json.dumps(fields, sort_keys=True),
         "index": event.get("index", "agents"),
         "sourcetype": "agents:json",
         **{k: v if isinstance(v, str) else json.dumps(v) for k, v in fields.items()},
     }
-
-
-async def _form(request: Request) -> dict[str, str]:
-    return dict(parse_qsl((await request.body()).decode()))
-
-
-def _entry(name: str, content: dict[str, Any]) -> dict[str, Any]:
-    acl = {"owner": "svc-killswitch", "app": "search", "sharing": "global"}
-    return {"links": {}, "entry": [{"name": name, "content": {**content, "eai:acl": acl}}]}
-
-
-def _json(body: object, status: int = 200) -> Response:
-    """``Connection`` is always named: without it the SDK reads an empty body."""
-    return JSONResponse(body, status, {"connection": "close"})
-
-
-def _refusal(status: int, text: str) -> Refusal:
-    return Refusal(_json({"messages": [{"type": "ERROR", "text": text}]}, status))

@@ -132,7 +132,7 @@ class World:
     def load(cls, file: Path) -> World:
         """Read a world that was saved, or one written by hand in YAML."""
         text = file.read_text()
-        data = json.loads(text) if file.suffix == ".json" else yaml.load(text, _LOADER)  # noqa: S506
+        data = json.loads(text) if file.suffix == ".json" else yaml.load(text, _LOADER)  # noqa: S506  # a safe one
         return cls(
             **{
                 **data,

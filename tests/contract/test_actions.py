@@ -239,5 +239,5 @@ def test_every_action_is_used_by_a_shipped_playbook() -> None:
 def test_an_action_is_a_frozen_dataclass_with_defaults() -> None:
     for action in ACTIONS:
         assert dataclasses.is_dataclass(action)
-        assert action.__dataclass_params__.frozen, action.name  # type: ignore[attr-defined]
+        assert action.__dataclass_params__.frozen, action.name
         action()

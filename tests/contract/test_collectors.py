@@ -147,6 +147,6 @@ def test_every_collector_is_used_by_a_shipped_playbook() -> None:
 def test_a_collector_is_a_frozen_dataclass_with_defaults() -> None:
     for collector in COLLECTORS:
         assert dataclasses.is_dataclass(collector)
-        assert collector.__dataclass_params__.frozen, collector.name  # type: ignore[attr-defined]
+        assert collector.__dataclass_params__.frozen, collector.name
         assert isinstance(collector.volatile, bool)
         collector()

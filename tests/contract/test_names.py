@@ -27,6 +27,9 @@ PUBLISHED_AT = {
     "github": ("github.com",),
     "aws": ("aws.amazon.com",),
     "splunk": ("splunk.com",),
+    "datadog": ("datadoghq.com",),
+    "elastic": ("elastic.co",),
+    "google_secops": ("cloud.google.com",),
 }
 
 each = pytest.mark.parametrize("kind", [pytest.param(k, id=k.name) for k in EVERYTHING])
@@ -91,6 +94,15 @@ def test_its_document_is_the_vendors_own(kind: Any) -> None:
 def test_its_scopes_are_named(kind: Any) -> None:
     assert isinstance(kind.scopes, frozenset)
     assert all(isinstance(scope, str) and scope for scope in kind.scopes)
+
+
+@pytest.mark.parametrize("vendor", [pytest.param(v, id=v.name) for v in VENDORS if v.alerts])
+def test_a_reader_of_alerts_names_its_scopes_and_the_vendors_own_document(vendor: Any) -> None:
+    reader = vendor.alerts
+    assert isinstance(reader.scopes, frozenset)
+    assert reader.scopes
+    host = urlsplit(reader.doc_url).hostname or ""
+    assert any(host == at or host.endswith("." + at) for at in PUBLISHED_AT[vendor.name])
 
 
 @each_action

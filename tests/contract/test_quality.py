@@ -82,6 +82,7 @@ def test_the_page_names_everything_that_the_vendor_offers(vendor: AnyVendor) -> 
     page = (DOCS / f"{vendor.name}.md").read_text()
     offered = [*vendor.actions, *vendor.collectors]
     wanted = {kind.name for kind in offered} | {s for kind in offered for s in kind.scopes}
+    wanted |= vendor.alerts.scopes if vendor.alerts else set()
     assert {name for name in wanted if name not in page} == set()
 
 
@@ -269,13 +270,18 @@ def _reads(stage: Stage, client: Any) -> list[Any]:
     async def locate(action: AnyAction) -> None:
         await stage.placed(client, action)
 
+    async def alerts() -> None:
+        found = [one async for one in vendor.alerts.recent(client, week())]
+        await vendor.alerts.read(client, [one.id for one in found])
+
     return [
         lambda: vendor.whoami(client),
         lambda: vendor.check(client),
         lambda: stage.accounts(client),
-        *([lambda: vendor.admins(client)] if vendor.admins else []),  # type: ignore[misc]
+        *([lambda: vendor.admins(client)] if vendor.admins else []),
         *(lambda k=k: collect(k()) for k in vendor.collectors),
         *(lambda k=k: locate(k()) for k in vendor.actions),
+        *([alerts] if vendor.alerts else []),
     ]
 
 

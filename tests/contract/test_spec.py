@@ -64,7 +64,7 @@ GOOD = Exchange(
 
 def found(**different: object) -> list[str]:
     """What is wrong with the good exchange after the change."""
-    exchange = replace(GOOD, **different)  # type: ignore[arg-type]
+    exchange = replace(GOOD, **different)
     operation, findings = spec.Document(DOCUMENT).examine(exchange)
     return [f"{operation}: {where}: {what}" for where, what in findings]
 

@@ -57,7 +57,7 @@ def label(action: AnyAction) -> str:
     """``github.agent_pulls.hold[then=close]``."""
     unlike = [
         f"{f.name}={getattr(action, f.name)}"
-        for f in fields(action)  # type: ignore[arg-type]
+        for f in fields(action)
         if getattr(action, f.name) != f.default
     ]
     return action.name + (f"[{','.join(unlike)}]" if unlike else "")
@@ -245,5 +245,5 @@ def open_doors() -> Simulators:
     missing = catalogue.VENDORS.keys() - SIMS.keys()
     assert not missing, f"no simulator for {missing}"
     listening = Simulators(copy.deepcopy(SMALL))
-    listening.sims = {name: Door() for name in SIMS}  # type: ignore[misc]  # an app with a url
+    listening.sims = {name: Door() for name in SIMS}  # an app with a url
     return listening

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,11 +38,11 @@ class _PerRepository(Collector[GitHubClient]):
             async for artifact in self.of(client, repository, account, window):
                 yield artifact
 
+    @abstractmethod
     def of(
         self, client: GitHubClient, repository: dict[str, Any], account: Account, window: Window
     ) -> AsyncIterator[Artifact]:
         """What one repository has on the account."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Facts that shape this file (splunk-sdk 2.1):
 * It is synchronous: each request runs in a thread.
 * ``Service`` asks more than one request for a call; ``Context`` asks exactly one, so each holds
   its own turn. The paths are those of search v2 (Splunk 9.0.2 and later).
+* It quotes a path, what is quoted in it too, unless told that the path is ready.
 * A body is read as empty where an HTTP/1.1 answer names no ``Connection``: an empty body where
   there must be one is Unexpected.
 * A session cookie in an answer would take the token's place from then on: cookies are dropped.
@@ -42,6 +43,7 @@ class Settings(vendor.Settings):
     agents: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # e-mail: its agents' names
     poll: float = 0.5  # seconds between two looks at a running search
     patience: float = 120.0  # seconds after which a search is finalized: what it has, is taken
+    web: str = ""  # Splunk Web, such as https://splunk.corp:8000: for links to alerts' results
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,9 @@ class Answer:
         try:
             data = json.loads(self.body)
         except ValueError as error:
-            raise Unexpected(f"{self.source} answered no JSON", operation=self.source) from error
+            raise self.odd("no JSON") from error
         if not isinstance(data, dict):
-            raise Unexpected(f"{self.source} answered no JSON object", operation=self.source)
+            raise self.odd("no JSON object")
         return data
 
     @property
@@ -69,7 +71,11 @@ class Answer:
         match self.data:
             case {"entry": [{"content": dict(content)}, *_]}:
                 return content
-        raise Unexpected(f"{self.source} answered no entry", operation=self.source)
+        raise self.odd("no entry")
+
+    def odd(self, what: str) -> Unexpected:
+        """The error that says what this answer is or lacks."""
+        return Unexpected(f"{self.source} answered {what}", operation=self.source)
 
 
 class Splunk:
@@ -86,9 +92,9 @@ class Splunk:
     async def aclose(self) -> None:
         """Nothing is kept open: every request has its own connection."""
 
-    async def get(self, path: str) -> Answer:
-        """Read one thing, as JSON."""
-        return await self._send("GET", path, {})
+    async def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Answer:
+        """Read one thing, as JSON. What is put into ``path`` is quoted by whoever puts it there."""
+        return await self._send("GET", path, params or {})
 
     async def post(self, path: str, params: Mapping[str, str | int]) -> Answer:
         """Ask for one thing with parameters in the body, as JSON."""
@@ -98,9 +104,10 @@ class Splunk:
         operation = f"{method} {path}"
         context = await self._connected()
         call = context.get if method == "GET" else context.post
+        quoted = self._binding.UrlEncoded(path, skip_encode=True)
 
         def request() -> Answer:
-            answer = call(path, output_mode="json", **params)
+            answer = call(quoted, output_mode="json", **params)
             return Answer(answer.body.read(), operation, _header(answer.headers, "date"))
 
         try:

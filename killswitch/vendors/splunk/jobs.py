@@ -62,14 +62,14 @@ async def search(
     finally:
         # A job that we cannot cancel costs quota until it expires by itself; no evidence is lost.
         with suppress(VendorError):
-            await client.post(f"{_place(sid)}/control", {"action": "cancel"})
+            await client.post(f"{place(sid)}/control", {"action": "cancel"})
 
 
 async def pages(client: Splunk, job: Job, size: int) -> AsyncIterator[tuple[int, Answer]]:
     """The rows in pages, each with the number of its first row."""
     for offset in range(0, job.rows, size):
         asked: dict[str, str | int] = {"offset": offset, "count": size}
-        yield offset, await client.post(f"{_place(job.sid)}/results", asked)
+        yield offset, await client.post(f"{place(job.sid)}/results", asked)
 
 
 async def _start(client: Splunk, query: Search | Glance, window: Window, limit: int) -> str:
@@ -95,7 +95,7 @@ async def _finished(client: Splunk, sid: str, limit: int) -> Job:
     clock = asyncio.get_running_loop().time
     deadline, finalized = clock() + client.settings.patience, False
     while True:
-        record = await client.get(_place(sid))
+        record = await client.get(place(sid))
         state = record.content.get("dispatchState")
         if state == "DONE":
             return Job(sid, record, limit, finalized)
@@ -107,12 +107,13 @@ async def _finished(client: Splunk, sid: str, limit: int) -> Job:
         if clock() > deadline and finalized:
             raise Transient("the search does not come to an end", request_id=sid)
         if clock() > deadline:
-            await client.post(f"{_place(sid)}/control", {"action": "finalize"})
+            await client.post(f"{place(sid)}/control", {"action": "finalize"})
             deadline, finalized = clock() + LAST_CHANCE, True
         await asyncio.sleep(client.settings.poll)
 
 
-def _place(sid: str) -> str:
+def place(sid: str) -> str:
+    """Where a job is."""
     return f"{JOBS}/{quote(sid, safe='')}"
 
 

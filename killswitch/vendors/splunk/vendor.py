@@ -10,7 +10,7 @@ from killswitch.model.collector import Window
 from killswitch.model.errors import VendorError
 from killswitch.model.subject import Account, Kind, Subject
 from killswitch.model.vendor import Check, Link, Vendor
-from killswitch.vendors.splunk import evidence, jobs
+from killswitch.vendors.splunk import alerts, evidence, jobs
 from killswitch.vendors.splunk.client import Settings, Splunk
 from killswitch.vendors.splunk.spl import Glance
 
@@ -58,7 +58,7 @@ async def whoami(client: Splunk) -> Account:
 
 
 async def check(client: Splunk) -> Sequence[Check]:
-    """Whether the token works, the clocks agree and the index has something for us to see."""
+    """Whether the token works, the clocks agree, and there are events and alerts for us to see."""
     try:
         answer = await client.get(CONTEXT)
         name = answer.content.get("username")
@@ -68,6 +68,7 @@ async def check(client: Splunk) -> Sequence[Check]:
         Check("token", ok=True, detail=f"user {name}"),
         _clock(answer.date),
         await _index(client),
+        await _alerts(client),
     ]
 
 
@@ -101,6 +102,23 @@ async def _index(client: Splunk) -> Check:
     )
 
 
+async def _alerts(client: Splunk) -> Check:
+    """An alert that is closed to us, or not tracked, is not listed: none at all is a question."""
+    try:
+        answer = await client.get(alerts.FIRED, {"count": 1})
+        seen = answer.data.get("entry")
+    except VendorError as error:
+        return Check("alerts", ok=False, detail=error.why, fix="the role needs `search`")
+    if seen:
+        return Check("alerts", ok=True, detail="triggered alerts are visible")
+    return Check(
+        "alerts",
+        None,
+        "no triggered alert is visible: none was, or none is tracked, or none is shared with us",
+        "if alerts are to be read here: alert.track = 1, and read permission for our role",
+    )
+
+
 VENDOR = Vendor(
     name="splunk",
     title="Splunk",
@@ -110,4 +128,5 @@ VENDOR = Vendor(
     whoami=whoami,
     check=check,
     collectors=evidence.COLLECTORS,
+    alerts=alerts.TriggeredAlerts(),
 )

@@ -24,7 +24,7 @@ async def collect(client: Aws, collector: Collector[Aws], subject: str = JO) -> 
 
 
 def events(artifacts: list[Artifact]) -> list[dict[str, str]]:
-    return [e for a in artifacts for e in json.loads(bytes(a.body))["Events"]]  # type: ignore[arg-type]
+    return [e for a in artifacts for e in json.loads(bytes(a.body))["Events"]]
 
 
 @pytest.mark.parametrize("collector", [AccessKeys(), User(), CloudTrail()], ids=lambda c: c.name)
@@ -49,7 +49,7 @@ async def test_every_key_is_there_with_its_last_use(client: Aws, cloud: Cloud) -
         assert f"access keys of {user}" in names
         for key in keys_of(cloud, user) + keys_of(cloud, user, "Inactive"):
             assert f"last use of {key}" in names
-    assert b"<ServiceName>s3</ServiceName>" in b"".join(bytes(a.body) for a in found)  # type: ignore[arg-type]
+    assert b"<ServiceName>s3</ServiceName>" in b"".join(bytes(a.body) for a in found)
 
 
 async def test_users_and_roles_come_with_their_policies(client: Aws, cloud: Cloud) -> None:

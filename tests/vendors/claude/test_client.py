@@ -82,7 +82,7 @@ async def test_every_status_is_one_request_and_one_error(
         await client.post(f"{KEYS}/apikey_1", {"status": "inactive"})
     assert type(raised.value) is kind
     assert len(sim.exchanges) == 1
-    assert raised.value.request_id == "req_7"  # type: ignore[attr-defined]
+    assert raised.value.request_id == "req_7"
     if isinstance(raised.value, Transient):
         assert raised.value.retry_after == 7
         assert raised.value.sent is (status >= 500)

@@ -50,17 +50,27 @@ async def test_whoami_is_the_service_account(client: Splunk) -> None:
     assert (me.id, me.email) == ("svc-killswitch", "svc-killswitch@corp.example")
 
 
-async def test_check_is_green(client: Splunk) -> None:
+async def test_check_is_green(client: Splunk, sim: SearchHead) -> None:
+    sim.fire("Agent tool call to a deny-listed repository", [{"user": "jo@corp.example"}])
     assert [(c.name, c.ok) for c in await VENDOR.check(client)] == [
         ("token", True),
         ("clock", True),
         ("index", True),
+        ("alerts", True),
     ]
 
 
 async def test_check_without_the_search_capability(client: Splunk, sim: SearchHead) -> None:
     sim.granted = set()
-    assert {c.name: c.ok for c in await VENDOR.check(client)}["index"] is False
+    found = {c.name: c.ok for c in await VENDOR.check(client)}
+    assert (found["index"], found["alerts"]) == (False, False)
+
+
+async def test_no_alert_in_sight_is_a_question(client: Splunk, sim: SearchHead) -> None:
+    sim.fire("Not tracked", [{"user": "jo@corp.example"}], track=False)
+    found = {c.name: c for c in await VENDOR.check(client)}["alerts"]
+    assert found.ok is None
+    assert "alert.track = 1" in found.fix
 
 
 async def test_an_index_that_is_closed_to_us_is_a_question(client: Splunk, sim: SearchHead) -> None:

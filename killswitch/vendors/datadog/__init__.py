@@ -1,0 +1,1 @@
+"""Datadog Cloud SIEM: its security signals, read only."""

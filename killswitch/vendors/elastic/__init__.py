@@ -1,0 +1,1 @@
+"""Elastic Security: its detection alerts, read only."""

@@ -1,0 +1,1 @@
+"""Google SecOps: the alerts of its detection rules, read only."""
