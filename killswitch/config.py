@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from killswitch.model.errors import Invalid, Refused
 from killswitch.model.plan import Mode
 from killswitch.model.vendor import Settings
 from killswitch.strictyaml import Document, Where
-from killswitch.written import Alerts, Slack, Written
+from killswitch.written import Alerts, Slack, Source, Written
 
 _SHORTEST = 32  # characters of a secret that whoever finds the address could try
 
@@ -119,7 +120,7 @@ class Config:
         Raises Invalid when one is missing, short, or in a file that others may read.
         """
         at: Where = ("alerts", "sources", source, "secrets")
-        data = self.document.data["alerts"]["sources"][source]["secrets"]
+        data = self.document.data["alerts"]["sources"][source].get("secrets", ())
         found = [self._follow((*at, n), reference) for n, reference in enumerate(data)]
         for number, secret in enumerate(found):
             if len(secret) < _SHORTEST:
@@ -287,6 +288,37 @@ def _alerts(config: Config) -> Iterator[Invalid]:
         why = "alerts could use up every kill of an hour, and leave none to people"
         expected = f"fewer than policy.kills_per_hour, {written.policy.kills_per_hour}"
         yield document.invalid(("alerts", "people_per_hour"), why, expected)
+    if alerts.keep < timedelta(days=1):
+        why = "alerts would be gone before anybody could look at them"
+        yield document.invalid(("alerts", "keep"), why, "1d or more")
+    for name, source in alerts.sources.items():
+        yield from _source(config, name, source)
+
+
+def _source(config: Config, name: str, source: Source) -> Iterator[Invalid]:
+    """One sender: secrets as its way asks for, and a connection that can read alerts."""
+    at, document = ("alerts", "sources", name), config.document
+    if source.auth == "none" and source.secrets:
+        why = "with auth: none nothing is sent, so there is no secret"
+        yield document.invalid((*at, "secrets"), why, "no secrets, or another auth")
+    if source.auth != "none" and not source.secrets:
+        why = f"auth: {source.auth} without secrets: nobody could show who it is"
+        yield document.invalid(at, why, "secrets: [{file: secrets/alerts}]")
+    if source.auth == "none" and source.connection is None:
+        why = "with auth: none nothing is sent, and without a connection nothing is asked for"
+        yield document.invalid((*at, "auth"), why, "connection: the name of one")
+    if not timedelta(seconds=5) <= source.poll <= timedelta(hours=1):
+        yield document.invalid((*at, "poll"), "poll is out of range", "5s to 1h")
+    if source.connection is None:
+        return
+    made = config.written.connections.get(source.connection)
+    if made is None:
+        guess = typed.did_you_mean(source.connection, config.written.connections)
+        why = f"there is no connection {source.connection!r}{guess}"
+        yield document.invalid((*at, "connection"), why, "one of connections:")
+    elif made.vendor in catalogue.VENDORS and catalogue.vendor(made.vendor).alerts is None:
+        why = f"alerts cannot be read at {made.vendor}"
+        yield document.invalid((*at, "connection"), why, "a connection of a SIEM")
 
 
 def _settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -98,13 +99,24 @@ class Slack(_Model):
 
 
 class Source(_Model):
-    """One sender of alerts, and how it shows who it is. Two secrets may be valid at once."""
+    """One sender of alerts, and how it shows who it is. Two secrets may be valid at once.
 
-    auth: Literal["hmac", "header", "path"]
+    ``connection``: where its alerts are read again, and asked for every ``poll``. ``auth: none``:
+    it sends nothing, and is only asked.
+    """
+
+    auth: Literal["hmac", "header", "path", "none"]
     header: str = Field("x-killswitch-token", pattern=r"^[A-Za-z0-9-]{1,60}$")
-    secrets: tuple[SecretStr, ...] = Field(min_length=1, max_length=2)
+    secrets: tuple[SecretStr, ...] = Field((), max_length=2)
+    connection: Name | None = None
+    poll: Duration = timedelta(seconds=60)
     link_hosts: tuple[Domain, ...] = ()
     people_per_hour: int = Field(3, ge=1)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether what its alerts say is known to be its word: read again, or signed."""
+        return self.connection is not None or self.auth == "hmac"
 
 
 class Alerts(_Model):
@@ -113,6 +125,8 @@ class Alerts(_Model):
     requester: Email
     triggers: Path | None = None
     people_per_hour: int = Field(3, ge=1)
+    automatic: bool = False
+    keep: Duration = timedelta(days=90)
     sources: dict[Name, Source]
 
 

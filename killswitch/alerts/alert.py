@@ -22,17 +22,29 @@ class NoSuchAlert(KillswitchError):
 
 @dataclass(frozen=True)
 class Alert:
-    """What a source delivered. ``id`` is ours: the number in ``A-12``."""
+    """What a source delivered. ``id`` is ours: the number in ``A-12``.
+
+    ``body``: what it is judged by; the vendor's own word where it was read again. ``confirmed``:
+    how it is known to be the source's word: ``read`` at the vendor, ``hmac``, or not (``""``).
+    ``raised_at``: when the vendor raised it, where that was read.
+    """
 
     id: int
     source: str
     body: bytes
     received_at: datetime
+    confirmed: str = ""
+    raised_at: datetime | None = None
 
     @property
     def name(self) -> str:
         """``A-12``, as people say it."""
         return named(self.id)
+
+    @property
+    def asking(self) -> str:
+        """The id of its asking for a case, by which the API gives its first answer again."""
+        return f"alert:{self.id}"
 
 
 def named(number: int) -> str:

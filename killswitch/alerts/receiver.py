@@ -87,7 +87,7 @@ class Receiver:
     async def _delivery(self, request: Request) -> Delivery:
         name = request.path_params["source"]
         source = self._sources.get(name)
-        if source is None:
+        if source is None or source.auth == "none":
             raise _Away(404, "no such source")
         now = self._now()
         if not doors.needs_body(source):
@@ -103,6 +103,7 @@ class Receiver:
             media_type=request.headers.get("content-type", "")[:200],
             headers={k: request.headers[k][:300] for k in _TOLD if k in request.headers},
             received_at=now,
+            confirmed="hmac" if source.auth == "hmac" else "",
         )
 
     def _must_be_known(

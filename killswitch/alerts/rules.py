@@ -27,7 +27,8 @@ from killswitch.model.playbook import Duration, Name, Playbook
 from killswitch.strictyaml import Document
 
 DAY = timedelta(days=1)
-BUILT = ("observe", "propose")
+LONGEST_COLLECT = timedelta(minutes=10)
+LEAST_COLLECT = timedelta(seconds=10)  # before anything goes ahead without people
 
 
 def _path(value: Any) -> Any:
@@ -85,6 +86,7 @@ class Trigger(_Model):
     playbook: Name
     level: Literal["observe", "evidence", "propose", "reversible"] = "propose"
     caps: RuleCap = RuleCap()
+    collect: Duration = timedelta(0)
     not_older: Duration = timedelta(hours=1)
 
 
@@ -112,6 +114,17 @@ class Rule:
     def matches(self, data: Any) -> bool:
         """Whether every ``when`` holds. A path that does not fit the data does not hold."""
         return all(self._holds(when, data) for when in self.trigger.when)
+
+    def could_match(self, scalars: frozenset[Any]) -> bool:
+        """Whether an alert with these values anywhere in it could be one of this rule's.
+
+        Cheaper and wider than ``matches``: a push can bring several alerts, or only a part.
+        """
+        return all(
+            any(value in scalars for value in when.is_)
+            for when in self.trigger.when
+            if all(isinstance(value, str) for value in when.is_)
+        )
 
     def _holds(self, when: When, data: Any) -> bool:
         try:
@@ -177,7 +190,7 @@ def _lint(file: Path, config: Config) -> Lint:
     except Invalid as error:
         why = f"the playbook cannot be used: {error}"
         return Lint(errors=(document.invalid(("playbook",), why, "a playbook without errors"),))
-    errors = list(_unattended(trigger, playbook, document))
+    errors = [*_unattended(trigger, playbook, document), *_by_itself(trigger, config, document)]
     return Lint(errors=tuple(errors)) if errors else Lint(rules=(Rule(trigger, playbook),))
 
 
@@ -185,24 +198,39 @@ def _wrong(trigger: Trigger, document: Document, file: Path) -> Iterator[Invalid
     if trigger.trigger != file.stem:
         why = f"the file {file.name} holds the trigger {trigger.trigger!r}"
         yield document.invalid(("trigger",), why, f"trigger: {file.stem}")
-    if trigger.level not in BUILT:
-        yield document.invalid(
-            ("level",),
-            f"the level {trigger.level!r} is not built yet; nothing is done instead of it",
-            " or ".join(BUILT),
-        )
     for key, span in (("within", trigger.caps.within), ("not_older", trigger.not_older)):
         where = ("caps", key) if key == "within" else (key,)
         if not timedelta(minutes=1) <= span <= DAY:
             yield document.invalid(where, f"{key} is out of range", "1m to 1d")
+    if trigger.collect > LONGEST_COLLECT:
+        yield document.invalid(("collect",), "collect is out of range", "0s to 10m")
 
 
 def _unattended(trigger: Trigger, playbook: Playbook, document: Document) -> Iterator[Invalid]:
-    """``propose`` asks people; a gate that opens by itself when nobody answers does not."""
-    if trigger.level != "propose":
+    """``propose`` asks people; a gate that opens by itself when nobody answers does not.
+
+    ``reversible`` becomes ``propose`` over its cap.
+    """
+    if trigger.level not in ("propose", "reversible"):
         return
     used = {gate for _, _, gate in playbook.steps()}
     for name in sorted(used):
         if playbook.gates[name].on_timeout == "reversible_only":
             why = f"the gate {name!r} of {playbook.playbook} goes on when nobody answers"
             yield document.invalid(("playbook",), why, "gates that end in deny or escalate")
+
+
+def _by_itself(trigger: Trigger, config: Config, document: Document) -> Iterator[Invalid]:
+    """What must be so before a rule may go ahead without people."""
+    alerts = config.written.alerts
+    if trigger.level != "reversible" or alerts is None:
+        return
+    if not alerts.automatic:
+        why = "level reversible goes ahead without people, and the configuration does not allow it"
+        yield document.invalid(("level",), why, "alerts: automatic: true in killswitch.yaml")
+    if not alerts.sources[trigger.source].confirmed:
+        why = f"nobody vouches for what {trigger.source} says, and nobody would be asked"
+        yield document.invalid(("level",), why, "a source with a connection, or auth: hmac")
+    if trigger.collect < LEAST_COLLECT:
+        why = "a rule that is wrong about many people at once would not be noticed"
+        yield document.invalid(("collect",), why, "collect: 10s or more")

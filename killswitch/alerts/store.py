@@ -1,262 +1,290 @@
-"""Alerts in the database: kept before they are answered, decided later, never deleted.
+"""Alerts in the database: what waits, what is known of one, and what was decided.
 
-The same bytes from the same source are one alert, however often they come.
+A row is never deleted. A decision stands in the hash-chained journal as soon as it stands here.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import threading
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 
-from killswitch.alerts.alert import Alert, NoSuchAlert
-from killswitch.alerts.decide import Decision, Outcome
-from killswitch.alerts.storm import Start
-from killswitch.audit.journal import stamp
-from killswitch.audit.store import Store
-from killswitch.audit.tables import alerts, cases, inbox
+from killswitch.alerts.alert import Alert, NoSuchAlert, named
+from killswitch.alerts.keeping import Delivery, Keeping, Kept
+from killswitch.alerts.outcome import Decided
+from killswitch.audit.journal import Journal, stamp
+from killswitch.audit.tables import alerts
+from killswitch.model.event import Event, What
 
 _MOST = 500  # rows of a listing
-WHAT_IT_IS = [c for c in alerts.c if c.name != "body"]
+_AT_ONCE = 500  # decisions in one journal entry
+WHAT_IT_IS = [c for c in alerts.c if c.name not in ("body", "confirmed")]
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """What came in at the door."""
+class Wait:
+    """An alert whose rule collects: it is judged with the others of the window."""
 
-    source: str
-    body: bytes
-    media_type: str
-    headers: Mapping[str, str]
-    received_at: datetime
-
-    @property
-    def sha256(self) -> str:
-        """Of the bytes as they came."""
-        return hashlib.sha256(self.body).hexdigest()
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The alert's number. ``again``: these bytes were here before."""
-
-    id: int
-    again: bool
-
-
-@dataclass
-class _Group:
-    """Deliveries that will share one commit."""
-
-    deliveries: list[Delivery] = field(default_factory=list)
-    done: Future[list[Kept]] = field(default_factory=Future)
+    alert: int
+    rule: str
+    until: datetime
 
 
 class Alerts:
-    """The table ``alerts`` of one database."""
+    """The table ``alerts`` of one database, and the journal beside it."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._lock = threading.Lock()
-        self._forming: _Group | None = None
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="alerts")
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.store = journal.store
+        self._keeping = Keeping(self.store)
 
     def close(self) -> None:
         """Wait for what is being written."""
-        self._writer.shutdown()
-
-    # -- in ------------------------------------------------------------------------------------
+        self._keeping.close()
 
     async def keep(self, delivery: Delivery) -> Kept:
-        """On the disk when it returns; who comes at the same time shares one commit.
+        """On the disk when it returns. Raises Broken."""
+        return await self._keeping.keep(delivery)
 
-        Raises Broken.
+    # -- what waits ----------------------------------------------------------------------------
+
+    def undecided(self, limit: int, read_first: Collection[str] = ()) -> list[int]:
+        """The numbers of alerts that can be judged now, in the order in which they came.
+
+        ``read_first``: sources whose alerts are judged only after they were read at the vendor.
         """
-        with self._lock:
-            if self._forming is None:
-                self._forming = _Group()
-                self._forming.done = self._writer.submit(self._commit, self._forming)
-            group = self._forming
-            place = len(group.deliveries)
-            group.deliveries.append(delivery)
-        kept = await asyncio.shield(asyncio.wrap_future(group.done))
-        return kept[place]
+        readable = or_(alerts.c.source.not_in(read_first), alerts.c.confirmed_by == "read")
+        return self._numbers(limit, alerts.c.wait_until.is_(None), readable)
 
-    def _commit(self, group: _Group) -> list[Kept]:
-        """In the writer's thread: whoever comes from now on joins the next group."""
-        with self._lock:
-            self._forming = None
-        with self._store.begin() as tx:
-            return [_keep(tx, delivery) for delivery in group.deliveries]
+    def unread(self, source: str, now: datetime, limit: int) -> list[int]:
+        """The numbers of a source's alerts that are to be read at the vendor now."""
+        return self._numbers(
+            limit,
+            alerts.c.source == source,
+            alerts.c.confirmed_by != "read",
+            or_(alerts.c.next_try_at.is_(None), alerts.c.next_try_at <= stamp(now)),
+        )
 
-    # -- out -----------------------------------------------------------------------------------
+    def collected(self, now: datetime) -> dict[str, list[int]]:
+        """The rules whose window is over, and the numbers of the alerts that waited in it."""
+        query = (
+            select(alerts.c.id, alerts.c.rule)
+            .where(alerts.c.decided_at.is_(None), alerts.c.wait_until <= stamp(now))
+            .order_by(alerts.c.id)
+        )
+        found: dict[str, list[int]] = {}
+        with self.store.read() as tx:
+            for row in tx.execute(query):
+                found.setdefault(row.rule, []).append(int(row.id))
+        return found
 
-    def undecided(self, limit: int) -> list[int]:
-        """The numbers of alerts that wait for a decision, in the order in which they came."""
-        query = select(alerts.c.id).where(alerts.c.decided_at.is_(None)).order_by(alerts.c.id)
-        with self._store.read() as tx:
-            return [int(n) for n in tx.execute(query.limit(limit)).scalars()]
+    def oldest_undecided(self, read_first: Collection[str] = ()) -> datetime | None:
+        """When the first of those that can be judged now came."""
+        numbers = self.undecided(1, read_first)
+        return datetime.fromisoformat(self.row(numbers[0])["received_at"]) if numbers else None
 
     def waiting(self) -> int:
         """How many wait for a decision."""
         query = select(func.count()).select_from(alerts).where(alerts.c.decided_at.is_(None))
-        with self._store.read() as tx:
+        with self.store.read() as tx:
             return tx.execute(query).scalar_one()
 
+    def _numbers(self, limit: int, *which: ColumnElement[bool]) -> list[int]:
+        query = select(alerts.c.id).where(alerts.c.decided_at.is_(None), *which)
+        with self.store.read() as tx:
+            found = tx.execute(query.order_by(alerts.c.id).limit(limit)).scalars()
+            return [int(n) for n in found]
+
+    # -- one alert -----------------------------------------------------------------------------
+
     def alert(self, number: int) -> Alert:
-        """The alert with its bytes. Raises NoSuchAlert."""
-        row = self.row(number, body=True)
-        at = datetime.fromisoformat(row["received_at"])
-        return Alert(row["id"], row["source"], row["body"], at)
+        """The alert with what it is judged by. Raises NoSuchAlert."""
+        (found,) = self.alerts([number])
+        return found
+
+    def alerts(self, numbers: Sequence[int]) -> list[Alert]:
+        """Several at once, in that order. Raises NoSuchAlert."""
+        columns = ("id", "source", "received_at", "raised_at", "confirmed_by", "confirmed", "body")
+        query = select(*(alerts.c[name] for name in columns)).where(alerts.c.id.in_(numbers))
+        with self.store.read() as tx:
+            found = {row["id"]: _alert(row) for row in tx.execute(query).mappings()}
+        for number in numbers:
+            if number not in found:
+                raise _no_such(number)
+        return [found[number] for number in numbers]
 
     def row(self, number: int, *, body: bool = False) -> RowMapping:
         """Everything that is known about it. Raises NoSuchAlert."""
         query = select(*(alerts.c if body else WHAT_IT_IS)).where(alerts.c.id == number)
-        with self._store.read() as tx:
+        with self.store.read() as tx:
             row = tx.execute(query).mappings().first()
         if row is None:
-            raise NoSuchAlert(f"there is no alert A-{number}", hint="agent-kill alerts list")
+            raise _no_such(number)
         return row
 
-    def newest(self, *, limit: int = 20, outcome: str = "") -> list[RowMapping]:
-        """The newest first, without their bytes."""
+    def children(self, number: int) -> list[int]:
+        """The alerts that a push stood for."""
+        query = select(alerts.c.id).where(alerts.c.parent == number).order_by(alerts.c.id)
+        with self.store.read() as tx:
+            return [int(n) for n in tx.execute(query).scalars()]
+
+    def newest(self, *, limit: int = 20, outcomes: Collection[str] = ()) -> list[RowMapping]:
+        """The newest first, without their text."""
         query = select(*WHAT_IT_IS).order_by(alerts.c.id.desc()).limit(min(limit, _MOST))
-        if outcome:
-            query = query.where(alerts.c.outcome == outcome)
-        with self._store.read() as tx:
+        if outcomes:
+            query = query.where(alerts.c.outcome.in_(outcomes))
+        with self.store.read() as tx:
             return list(tx.execute(query).mappings())
 
-    def earlier(self, alert: Alert, alert_id: str) -> tuple[int, str] | None:
-        """The first alert that carried the source's own id, and the subject that it named."""
-        query = (
-            select(alerts.c.id, alerts.c.subject)
-            .where(
-                alerts.c.source == alert.source,
-                alerts.c.alert_id == alert_id,
-                alerts.c.id < alert.id,
-                alerts.c.subject != "",
-            )
-            .order_by(alerts.c.id)
-        )
-        with self._store.read() as tx:
-            row = tx.execute(query.limit(1)).first()
-        return (row.id, row.subject) if row else None
+    # -- deciding ------------------------------------------------------------------------------
 
-    def open_case(self, subject: str, mode: str) -> str:
-        """The open case of a subject; "" if there is none."""
-        query = select(cases.c.id).where(
-            cases.c.subject == subject, cases.c.mode == mode, cases.c.open
-        )
-        with self._store.read() as tx:
-            return str(tx.execute(query).scalar() or "")
-
-    def newest_case(self, subject: str, mode: str) -> str:
-        """The subject's newest case, open or not; "" if there is none."""
-        query = select(cases.c.id).where(cases.c.subject == subject, cases.c.mode == mode)
-        with self._store.read() as tx:
-            newest = query.order_by(cases.c.opened_at.desc()).limit(1)
-            return str(tx.execute(newest).scalar() or "")
-
-    def in_case(self, case: str) -> int:
-        """How many alerts belong to the case."""
-        query = select(func.count()).select_from(alerts).where(alerts.c.case_id == case)
-        with self._store.read() as tx:
-            return tx.execute(query).scalar_one()
-
-    def began(self, alert: Alert) -> bool:
-        """Whether this very alert opened a case before, and the decision was not written."""
-        asked = inbox.c.payload["once"].as_string() == asking(alert)
-        with self._store.read() as tx:
-            return (
-                tx.execute(select(inbox.c.id).where(asked, inbox.c.kind == "kill")).first()
-                is not None
-            )
-
-    def starts(self, since: datetime) -> tuple[Start, ...]:
-        """The cases that alerts started since then."""
-        query = select(alerts.c.rule, alerts.c.source, alerts.c.subject, alerts.c.decided_at).where(
-            alerts.c.outcome == Outcome.STARTED, alerts.c.decided_at > stamp(since)
-        )
-        with self._store.read() as tx:
-            return tuple(
-                Start(r.rule, r.source, r.subject, datetime.fromisoformat(r.decided_at))
-                for r in tx.execute(query)
-            )
-
-    # -- decided -------------------------------------------------------------------------------
-
-    def record(self, number: int, decision: Decision, *, case: str = "", at: datetime) -> None:
-        """What became of it. Raises Broken."""
-        entry = {
-            "at": stamp(at),
-            "outcome": decision.outcome.value,
-            "why": decision.why,
-            "rule": decision.rule,
-            "rule_digest": decision.rule_digest,
-            "case": case,
-        }
-        with self._store.begin() as tx:
-            history = tx.execute(select(alerts.c.history).where(alerts.c.id == number)).scalar_one()
-            tx.execute(
-                update(alerts)
-                .where(alerts.c.id == number)
-                .values(
-                    decided_at=stamp(at),
-                    outcome=decision.outcome.value,
-                    why=decision.why,
-                    rule=decision.rule,
-                    subject=decision.subject,
-                    alert_id=decision.alert_id,
-                    case_id=case,
-                    history=[*history, entry],
+    def wait(self, waits: Sequence[Wait]) -> None:
+        """Let them wait for the end of their rule's window; the window that is open holds."""
+        with self.store.begin() as tx:
+            for wait in waits:
+                window = select(func.min(alerts.c.wait_until)).where(
+                    alerts.c.decided_at.is_(None), alerts.c.rule == wait.rule
                 )
-            )
+                until = stamp(wait.until)
+                values = {
+                    "wait_until": min(until, tx.execute(window).scalar() or until),
+                    "rule": wait.rule,
+                    "why": f"waits for others of rule {wait.rule}",
+                }
+                tx.execute(update(alerts).where(alerts.c.id == wait.alert).values(**values))
+
+    def record(self, decided: Sequence[Decided], *, at: datetime, events: Sequence[Event]) -> None:
+        """What became of these alerts, here and in the journal, with what else is to stand there.
+
+        All of it or nothing. Raises Broken.
+        """
+        with self.store.begin() as tx:
+            self.record_in(tx, decided, at=at, events=events)
+
+    def record_in(
+        self, tx: Connection, decided: Sequence[Decided], *, at: datetime, events: Sequence[Event]
+    ) -> None:
+        """The same in a transaction that does more."""
+        entries = []
+        for start in range(0, len(decided), _AT_ONCE):
+            some = decided[start : start + _AT_ONCE]
+            known = _known(tx, [d.alert for d in some])
+            tx.execute(_DECIDE, [_row(d, known[d.alert].history, at) for d in some])
+            entries.append(_entry([_told(d, known[d.alert].sha256) for d in some], at))
+        self.journal.append(*events, *entries, tx=tx)
 
     def reopen(self, number: int, by: str, at: datetime) -> None:
-        """Let it be decided again. Raises NoSuchAlert, Broken."""
+        """Let it be decided again, and read again where it can be. Raises NoSuchAlert, Broken."""
         row = self.row(number)
         entry = {"at": stamp(at), "outcome": "replay", "by": by}
-        with self._store.begin() as tx:
-            tx.execute(
-                update(alerts)
-                .where(alerts.c.id == number)
-                .values(decided_at=None, outcome="", why="", history=[*row["history"], entry])
+        told = {"alert": named(number), "sha256": row["sha256"], "outcome": "replay", "by": by}
+        again = {"decided_at": None, "wait_until": None, "next_try_at": None, "tried_since": None}
+        values = {**again, "outcome": "", "why": "", "tries": 0}
+        with self.store.begin() as tx:
+            history = [*row["history"], entry]
+            changed = update(alerts).where(alerts.c.id == number)
+            tx.execute(changed.values(**values, history=history))
+            self.journal.append(_entry([told], at), tx=tx)
+
+
+_DECIDE = (
+    update(alerts)
+    .where(alerts.c.id == bindparam("number"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in (
+                "decided_at",
+                "outcome",
+                "why",
+                "rule",
+                "level",
+                "subject",
+                "alert_id",
+                "occurred",
+                "link",
+                "case_id",
+                "history",
             )
+        }
+    )
+)
 
 
-def asking(alert: Alert) -> str:
-    """The id of the asking, by which the API gives its first answer again."""
-    return f"alert:{alert.id}"
-
-
-def _keep(tx: Connection, delivery: Delivery) -> Kept:
-    key = f"{delivery.source}:{delivery.sha256}"
-    now = stamp(delivery.received_at)
-    known = tx.execute(select(alerts.c.id).where(alerts.c.delivery == key)).scalar()
-    if known:
-        again = {"deliveries": alerts.c.deliveries + 1, "last_at": now}
-        tx.execute(update(alerts).where(alerts.c.id == known).values(**again))
-        return Kept(int(known), again=True)
-    values: dict[str, Any] = {
-        "source": delivery.source,
-        "delivery": key,
-        "sha256": delivery.sha256,
-        "size": len(delivery.body),
-        "media_type": delivery.media_type,
-        "headers": dict(delivery.headers),
-        "body": delivery.body,
-        "received_at": now,
-        "deliveries": 1,
-        "last_at": now,
-        "history": [],
+def _row(decided: Decided, history: list[dict[str, Any]], at: datetime) -> dict[str, Any]:
+    d = decided.decision
+    entry = {
+        "at": stamp(at),
+        "outcome": d.outcome.value,
+        "why": d.why,
+        "rule": d.rule,
+        "rule_digest": d.rule_digest,
+        "case": decided.case,
+        **({"by": decided.by} if decided.by else {}),
     }
-    made = tx.execute(insert(alerts).values(**values)).inserted_primary_key
-    assert made is not None, "an insert gives its key"
-    return Kept(int(made[0]), again=False)
+    return {
+        "number": decided.alert,
+        "new_decided_at": stamp(at),
+        "new_outcome": d.outcome.value,
+        "new_why": d.why,
+        "new_rule": d.rule,
+        "new_level": d.level,
+        "new_subject": d.subject,
+        "new_alert_id": d.alert_id,
+        "new_occurred": d.occurred,
+        "new_link": d.link,
+        "new_case_id": decided.case,
+        "new_history": [*history, entry],
+    }
+
+
+def _told(decided: Decided, sha256: str) -> dict[str, Any]:
+    """A decision as the journal has it."""
+    return {
+        "alert": named(decided.alert),
+        "sha256": sha256,
+        "outcome": decided.decision.outcome.value,
+        "why": decided.decision.why,
+        "rule": decided.decision.rule,
+        "rule_digest": decided.decision.rule_digest,
+        "case": decided.case,
+        **({"by": decided.by} if decided.by else {}),
+    }
+
+
+def _entry(told: Sequence[dict[str, Any]], at: datetime) -> Event:
+    """One entry for a batch; it belongs to no case."""
+    key = f"alerts:{told[0]['alert']}:{told[-1]['alert']}:{stamp(at)}:{told[0]['outcome']}"
+    return Event(What.ALERTS, "", key, {"alerts": list(told)})
+
+
+def _known(tx: Connection, numbers: Sequence[int]) -> dict[int, Any]:
+    query = select(alerts.c.id, alerts.c.sha256, alerts.c.history).where(alerts.c.id.in_(numbers))
+    return {int(row.id): row for row in tx.execute(query)}
+
+
+def _alert(row: RowMapping) -> Alert:
+    read = row["confirmed_by"] == "read"
+    body = row["confirmed"] if read and row["confirmed"] is not None else row["body"]
+    at = datetime.fromisoformat(row["received_at"])
+    raised = datetime.fromisoformat(row["raised_at"]) if read and row["raised_at"] else None
+    return Alert(row["id"], row["source"], bytes(body), at, row["confirmed_by"], raised)
+
+
+def _no_such(number: int) -> NoSuchAlert:
+    return NoSuchAlert(f"there is no alert {named(number)}", hint="agent-kill alerts list")
+
+
+__all__ = ["WHAT_IT_IS", "Alerts", "Delivery", "Kept", "Wait"]

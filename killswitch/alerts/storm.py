@@ -13,6 +13,9 @@ from datetime import datetime, timedelta
 HOUR = timedelta(hours=1)
 
 
+EVIDENCE = "evidence"  # the level that changes nothing
+
+
 @dataclass(frozen=True)
 class Start:
     """A case that an alert started."""
@@ -21,6 +24,7 @@ class Start:
     source: str
     subject: str
     at: datetime
+    level: str = "propose"
 
 
 @dataclass(frozen=True)
@@ -40,21 +44,47 @@ class Caps:
     overall: Cap
 
 
+@dataclass(frozen=True)
+class Reached:
+    """A cap that one more person would break, by name and in words."""
+
+    name: str
+    why: str
+
+
 def reached(
-    rule: str, source: str, subject: str, starts: Sequence[Start], caps: Caps, now: datetime
-) -> tuple[str, str]:
-    """Which cap one more person would break: its name, and in words; ("", "") if none."""
-    if any(s.subject == subject and s.at > now - HOUR for s in starts):
-        name = f"again {subject}"
-        return name, f"an alert opened a case about {subject} within the hour, and it is settled"
+    rule: str,
+    source: str,
+    subject: str,
+    starts: Sequence[Start],
+    caps: Caps,
+    now: datetime,
+    *,
+    level: str = "propose",
+) -> tuple[Reached, ...]:
+    """The caps that one more person would break, the rule's own first.
+
+    Cases that only collect are counted among themselves, so that they use up nobody's kills.
+    """
+    alike = [s for s in starts if (s.level == EVIDENCE) == (level == EVIDENCE)]
+    if level != EVIDENCE and any(s.subject == subject and s.at > now - HOUR for s in alike):
+        why = f"an alert opened a case about {subject} within the hour, and it is settled"
+        return (Reached(f"again {subject}", why),)
     asked = (
-        (f"rule {rule}", caps.rule, [s for s in starts if s.rule == rule]),
-        (f"source {source}", caps.source, [s for s in starts if s.source == source]),
-        ("all alerts", caps.overall, list(starts)),
+        (rule_cap(rule), caps.rule, [s for s in alike if s.rule == rule]),
+        (f"source {source}", caps.source, [s for s in alike if s.source == source]),
+        ("all alerts", caps.overall, alike),
     )
+    found = []
     for name, cap, counted in asked:
         people = {s.subject for s in counted if s.at > now - cap.within} - {subject}
         if len(people) >= cap.people:
             minutes = int(cap.within.total_seconds() // 60)
-            return name, f"{name}: {len(people)} people in {minutes} min, the cap is {cap.people}"
-    return "", ""
+            why = f"{name}: {len(people)} people in {minutes} min, the cap is {cap.people}"
+            found.append(Reached(name, why))
+    return tuple(found)
+
+
+def rule_cap(rule: str) -> str:
+    """The name of a rule's own cap."""
+    return f"rule {rule}"

@@ -8,37 +8,33 @@ until its decision is written.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
-from killswitch import playbooks
-from killswitch.alerts import evidence, storm
+from killswitch.alerts import storm
+from killswitch.alerts.acting import Acting
 from killswitch.alerts.alert import Alert
-from killswitch.alerts.decide import Decision, Outcome, Reading, State, judge, read
-from killswitch.alerts.rules import DAY, Rule
-from killswitch.alerts.store import Alerts, asking
-from killswitch.api import Killswitch, Person
+from killswitch.alerts.batch import Batch
+from killswitch.alerts.decide import judge
+from killswitch.alerts.known import Known
+from killswitch.alerts.outcome import Decided, Decision, Outcome
+from killswitch.alerts.read import Reading, read
+from killswitch.alerts.rules import Rule
+from killswitch.alerts.store import Alerts
+from killswitch.api import Killswitch
 from killswitch.config import Config
-from killswitch.engine import handover, people
-from killswitch.engine.connections import Connection
-from killswitch.model.case import Request
-from killswitch.model.errors import Broken, KillswitchError, Refused
-from killswitch.model.event import What
-from killswitch.model.playbook import Assurance
+from killswitch.engine import handover
+from killswitch.model.errors import Broken
+from killswitch.model.event import Event, What
 
 log = structlog.get_logger()
 
 POLL = 0.1  # seconds between looks
 TROUBLE = 1.0  # seconds until the next try while the database cannot be written
-BATCH = 50  # alerts before the cases that they touched are sealed again
-MOST_ITEMS = 100  # alerts that one case keeps as evidence; the others are kept here
-KNOWN_FOR = 30.0  # seconds that protected people and our own names are not read again
-VENDOR_WITHIN = 2.0  # seconds
-_GROUPS_KEPT = timedelta(minutes=10)
+BATCH = 100  # alerts that are written down together
 
 
 class Worker:
@@ -50,212 +46,178 @@ class Worker:
         assert config.written.alerts is not None, "a worker runs only where alerts: is configured"
         self._config = config
         self._settings = config.written.alerts
-        self._api = api
         self._house = api.house
         self._store = store
-        self._rules = rules
+        self._rules = {rule.name: rule for rule in rules}
+        self._acting = Acting(config, self._settings, api, store, self._rules)
+        self._known = Known(config, self._settings, api.house)
         self._said: dict[str, datetime] = {}  # cap -> until when it needs no saying again
-        self._read: tuple[float, State] | None = None
+        self._read_first = [n for n, s in self._settings.sources.items() if s.connection]
         self.trouble = ""
 
     async def run(self) -> None:
-        """Without end."""
+        """Without end. Between two looks others write: deliveries, the engine, people."""
         while True:
             try:
-                busy = await self.once()
+                full = await self.once() >= BATCH
             except Broken as broken:
                 if not self.trouble:
                     log.critical("alerts cannot be decided now", why=broken.why)
                 self.trouble = broken.why
                 await asyncio.sleep(TROUBLE)
+            except Exception as error:
+                log.exception("alerts cannot be decided now")
+                self.trouble = _unforeseen(error)
+                await asyncio.sleep(TROUBLE)
             else:
                 self.trouble = ""
-                await asyncio.sleep(0 if busy else POLL)
+                await asyncio.sleep(0 if full else POLL)
 
-    async def once(self) -> bool:
-        """Decide what waits, up to a batch; whether there was anything. Raises Broken."""
-        waiting = self._store.undecided(BATCH)
-        if not waiting:
-            return False
-        known = await self._known()
+    async def once(self) -> int:
+        """Decide what waits, up to a batch; how many alerts were looked at. Raises Broken."""
+        numbers = self._store.undecided(BATCH, self._read_first)
+        if numbers:
+            await self._decide(self._store.alerts(numbers), collect=True)
+        return len(numbers) + await self._judge_windows()
+
+    async def judged(self, alert: Alert) -> Decision:
+        """What would become of the alert now. Reads only."""
+        batch = await self._batch([alert])
+        (reading,) = batch.readings
+        return judge(reading, batch.state(reading))
+
+    # -- a batch -------------------------------------------------------------------------------
+
+    async def _batch(self, alerts: Sequence[Alert]) -> Batch:
+        base, rules = await self._known.state(), list(self._rules.values())
+        readings = await asyncio.to_thread(lambda: [_read(alert, rules) for alert in alerts])
+        mode = self._config.mode
+        return Batch(self._house, self._store, self._settings, mode, base, readings)
+
+    async def _decide(self, alerts: Sequence[Alert], *, collect: bool) -> None:
+        """Decide, act, write it down. ``collect``: whether a rule may let its alerts wait."""
+        batch = await self._batch(alerts)
         touched: dict[str, None] = {}
-        for number in waiting:
-            if case := await self._settle(self._store.alert(number), known):
+        for reading in batch.readings:
+            if case := await self._settle(reading, batch, collect=collect):
                 touched[case] = None
             await asyncio.sleep(0)  # the engine's turn
+        await batch.write()
         for case in touched:
             await handover.seal_again(self._house, case)
-        return True
 
-    # -- one alert -----------------------------------------------------------------------------
-
-    async def _settle(self, alert: Alert, known: State) -> str:
-        """Decide, act, write it down. The case that it belongs to now, if to any.
+    async def _settle(self, reading: Reading, batch: Batch, *, collect: bool) -> str:
+        """Decide and act. The case to which evidence was added, if to any.
 
         An alert that nobody foresaw is left to people: it must not stop those behind it.
         """
-        case = ""
+        alert, case, events = reading.alert, "", list[Event]()
         try:
-            decision = await self.judged(alert, known)
-            if self._starts(alert, decision):
-                decision, case = await self._start(alert, decision)
+            decision = judge(reading, batch.state(reading))
+            if self._acting.starts(alert, decision, batch):
+                if collect and (span := self._rules[decision.rule].trigger.collect):
+                    batch.wait(alert, decision.rule, alert.received_at + span)
+                    return ""
+                decision, case, events = await self._acting.start(alert, decision)
             elif decision.outcome is Outcome.JOINED:
-                case = decision.case
-                await self._join(alert, decision)
+                case, events = decision.case, await self._acting.join(alert, decision, batch)
         except Broken:
             raise
         except Exception as error:
             log.exception("an alert could not be judged", alert=alert.name)
-            case, why = "", f"unforeseen {type(error).__name__}; the log has more"
-            decision = Decision(Outcome.TRIAGE, why)
+            case, events = "", []
+            decision = Decision(Outcome.TRIAGE, _unforeseen(error))
         self._say(decision)
-        self._store.record(alert.id, decision, case=case, at=self._house.now())
-        return case
+        batch.add(alert, decision, case, events)
+        return case if any(event.what is What.STORED for event in events) else ""
 
-    async def judged(self, alert: Alert, known: State | None = None) -> Decision:
-        """What would become of the alert now. Reads only."""
-        reading = await asyncio.to_thread(read, alert, self._rules)
-        return judge(reading, self._state(reading, known or await self._known()))
+    # -- windows -------------------------------------------------------------------------------
 
-    def _starts(self, alert: Alert, decision: Decision) -> bool:
-        """Whether to ask for a case: also where this alert did, and the process ended then."""
-        if decision.outcome is Outcome.JOINED and not self._store.in_case(decision.case):
-            return self._store.began(alert)
-        return decision.outcome is Outcome.START
+    async def _judge_windows(self) -> int:
+        """Judge together what waited for the end of its rule's window; how many those were.
 
-    async def _join(self, alert: Alert, decision: Decision) -> None:
-        """The case hears once of each rule; every alert, up to a number, is evidence in it."""
-        case = decision.case
-        await self._house.note(
-            What.JOINED,
-            case,
-            f"joined:alert:{alert.source}:{decision.rule}",
-            by=self._settings.requester,
-            door=f"alert:{alert.source}",
-            reason=f"alert {alert.name}, trigger {decision.rule}",
-        )
-        if self._store.in_case(case) < MOST_ITEMS:
-            stored = await evidence.keep(self._house, alert)
-            await evidence.attach(self._house, case, alert, self._store.row(alert.id), stored)
-
-    async def _start(self, alert: Alert, decision: Decision) -> tuple[Decision, str]:
-        """Open the case, with the alert as its first evidence."""
-        rule = next(rule for rule in self._rules if rule.name == decision.rule)
-        stored = await evidence.keep(self._house, alert)
-        request = self._request(alert, rule, decision)
-        person = self._person(alert.source)
-        try:
-            started = await self._api.start(request, person, once=asking(alert))
-        except Refused as refused:
-            return replace(decision, outcome=Outcome.HELD, why=refused.why, cap="policy"), ""
-        await evidence.attach(self._house, started.case, alert, self._store.row(alert.id), stored)
-        outcome = Outcome.JOINED if started.joined else Outcome.STARTED
-        return replace(decision, outcome=outcome), started.case
-
-    def _request(self, alert: Alert, rule: Rule, decision: Decision) -> Request:
-        """Every word in it is the rule's, not the alert's: whoever wrote that has no say here."""
-        trigger = rule.trigger
-        return Request(
-            subject=decision.subject,
-            playbook=rule.playbook.model_dump(mode="json", by_alias=True),
-            playbook_digest=playbooks.digest(rule.playbook),
-            mode=self._config.mode,
-            requester=self._settings.requester,
-            door=f"alert:{alert.source}",
-            severity=trigger.severity,
-            reason=f"{trigger.summary} (alert {alert.name}, trigger {rule.name})",
-            detected_at=decision.occurred,
-            link=decision.link,
-        )
-
-    def _person(self, source: str) -> Person:
-        return Person(self._settings.requester, Assurance.OS_LOGIN, f"alert:{source}")
-
-    # -- what is known -------------------------------------------------------------------------
-
-    async def _known(self) -> State:
-        """What holds for every alert, read again after half a minute.
-
-        A vendor that does not answer holds nothing up: the plan's own guards ask again.
+        What came within the window and was not looked at yet is looked at first.
         """
-        if self._read and time.monotonic() - self._read[0] < KNOWN_FOR:
-            return self._read[1]
-        groups = self._house.rules.protected_groups
-        members, names = await asyncio.gather(
-            asyncio.gather(*(self._members(group) for group in groups)),
-            asyncio.gather(
-                *(self._our_names(connection) for connection in self._house.connections)
-            ),
-        )
-        untold = [g for g, found in zip(groups, members, strict=True) if found is None]
-        people_listed = {p.lower() for p in self._house.rules.protected_people}
-        known = State(
-            now=self._house.now(),
-            caps=self._caps(None, ""),
-            domains=self._config.written.company.domains,
-            protected=frozenset(people_listed.union(*(found or () for found in members))),
-            ourselves=frozenset({self._settings.requester}.union(*names)),
-            warnings=tuple(f"not checked against the protected group {g}" for g in untold),
-        )
-        self._read = (time.monotonic(), known)
-        return known
+        oldest = self._store.oldest_undecided(self._read_first)
+        horizon = min(oldest or self._house.now(), self._house.now())
+        over = self._store.collected(horizon)
+        for name, numbers in over.items():
+            held = await self._too_many(name, numbers)
+            left = [number for number in numbers if number not in held]
+            for some in _in_batches(left):
+                await self._decide(self._store.alerts(some), collect=False)
+        return sum(map(len, over.values()))
 
-    async def _members(self, group: str) -> list[str] | None:
-        """Who is in the protected group; None where it is not told now."""
-        try:
-            async with asyncio.timeout(VENDOR_WITHIN):
-                return await people.group(self._house, group, max_age=_GROUPS_KEPT)
-        except (KillswitchError, TimeoutError) as error:
-            log.warning("a protected group cannot be read", group=group, why=str(error))
-            return None
+    async def _too_many(self, name: str, numbers: Sequence[int]) -> set[int]:
+        """More people in one window than the rule's cap: hold all, at once, and start none.
 
-    async def _our_names(self, connection: Connection) -> set[str]:
-        """The addresses of our own service identity there; none where it is not told now."""
-        try:
-            async with asyncio.timeout(VENDOR_WITHIN):
-                account = await connection.call(connection.ourselves)
-        except (KillswitchError, TimeoutError) as error:
-            log.warning("who we are is not told", connection=connection.name, why=str(error))
+        The numbers of those that were held; none where the rule is within its cap.
+        """
+        starting: list[Decided] = []
+        for some in _in_batches(numbers):
+            batch = await self._batch(self._store.alerts(some))
+            starting += self._starting(name, batch)
+        people = {d.decision.subject for d in starting}
+        rule = self._rules.get(name)
+        if rule is None or len(people) <= rule.trigger.caps.people:
             return set()
-        return {n.lower() for n in (account.email, account.login) if "@" in n}
-
-    def _state(self, reading: Reading, known: State) -> State:
-        """The same with what is known about this alert's rule, subject and id."""
-        alert, now = reading.alert, self._house.now()
-        source = self._settings.sources.get(alert.source)
-        return replace(
-            known,
-            now=now,
-            caps=self._caps(reading.rule, alert.source),
-            link_hosts=source.link_hosts if source else (),
-            starts=self._store.starts(now - DAY),
-            earlier=self._store.earlier(alert, reading.alert_id) if reading.alert_id else None,
-            open_case=self._store.open_case(reading.subject, self._config.mode),
-            settled=self._settled(reading.subject),
+        span = int(rule.trigger.collect.total_seconds())
+        why = (
+            f"{len(people)} people in {span} s, the cap is {rule.trigger.caps.people}: "
+            "looks like the rule, not the people"
         )
+        held = [
+            replace(
+                d,
+                decision=replace(
+                    d.decision, outcome=Outcome.HELD, why=why, cap=storm.rule_cap(name)
+                ),
+            )
+            for d in starting
+        ]
+        self._say(held[0].decision)
+        await asyncio.to_thread(self._store.record, held, at=self._house.now(), events=())
+        return {d.alert for d in held}
 
-    def _settled(self, subject: str) -> tuple[str, datetime] | None:
-        """The subject's newest case, if there is an answer in it, and when that was."""
-        newest = self._store.newest_case(subject, self._config.mode) if subject else ""
-        if not newest:
-            return None
-        at = self._house.case(newest).settled_at
-        return (newest, datetime.fromisoformat(at)) if at else None
-
-    def _caps(self, rule: Rule | None, source: str) -> storm.Caps:
-        overall = storm.Cap(self._settings.people_per_hour)
-        known = self._settings.sources.get(source)
-        of_source = storm.Cap(known.people_per_hour) if known else overall
-        of_rule = overall
-        if rule:
-            caps = rule.trigger.caps
-            of_rule = storm.Cap(caps.people, caps.within)
-        return storm.Caps(of_rule, of_source, overall)
+    def _starting(self, name: str, batch: Batch) -> list[Decided]:
+        """The alerts of the batch for which the rule would open a case."""
+        found = []
+        for reading in batch.readings:
+            try:
+                decision = judge(reading, batch.state(reading))
+            except Broken:
+                raise
+            except Exception:  # it is met again, alone
+                log.exception("an alert could not be judged", alert=reading.alert.name)
+                continue
+            if decision.outcome in (Outcome.START, Outcome.HELD) and decision.rule == name:
+                found.append(Decided(reading.alert.id, decision))
+        return found
 
     def _say(self, decision: Decision) -> None:
         """A cap that is reached is said once an hour; each alert keeps its own reason."""
         now = self._house.now()
-        if not decision.cap or self._said.get(decision.cap, now) > now:
+        name = f"{decision.cap} {decision.outcome is Outcome.HELD}"
+        if not decision.cap or self._said.get(name, now) > now:
             return
-        self._said[decision.cap] = now + storm.HOUR
-        log.error("alerts are held for people", cap=decision.cap, why=decision.why)
+        self._said[name] = now + storm.HOUR
+        if decision.outcome is Outcome.HELD:
+            log.error("alerts are held for people", cap=decision.cap, why=decision.why)
+        else:
+            log.error("a rule asks people now, over its cap", cap=decision.cap, why=decision.why)
+
+
+def _read(alert: Alert, rules: Sequence[Rule]) -> Reading:
+    try:
+        return read(alert, rules)
+    except Exception as error:  # it must not stop those beside it
+        log.exception("an alert could not be read", alert=alert.name)
+        return Reading(alert, _unforeseen(error))
+
+
+def _unforeseen(error: Exception) -> str:
+    return f"unforeseen {type(error).__name__}; the log has more"
+
+
+def _in_batches(numbers: Sequence[int]) -> list[Sequence[int]]:
+    return [numbers[start : start + BATCH] for start in range(0, len(numbers), BATCH)]

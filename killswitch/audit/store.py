@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Integer, cast, create_engine, event, func, inspect, select, text
+from sqlalchemy import Integer, cast, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from killswitch.audit import tables
+from killswitch.audit import columns, tables
 from killswitch.model.errors import Broken
 
 WAIT = 30.0  # seconds that a writer waits for another before it gives up
@@ -122,15 +122,15 @@ class Store:
         if self.engine.dialect.name == "sqlite":
             _switch_to_wal(self.engine)
         with self.engine.connect() as connection:
-            there = set(inspect(connection).get_table_names())
-        if set(tables.metadata.tables) <= there:
-            return
+            if not columns.lacking(connection):
+                return
         with self.engine.connect() as connection:
             connection.execution_options(begin="BEGIN IMMEDIATE")
             with connection.begin():
                 if self.engine.dialect.name == "postgresql":
                     connection.execute(select(func.pg_advisory_xact_lock(_ONE_WRITER)))
                 tables.metadata.create_all(connection)
+                columns.add(connection, columns.lacking(connection))
 
     def _look(self) -> tuple[int, int] | None:
         if self.path is None:

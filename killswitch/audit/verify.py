@@ -25,7 +25,7 @@ from killswitch.model.errors import Broken
 from killswitch.model.event import Entry
 
 if TYPE_CHECKING:  # it brings boto3 along, which reading the journal need not load
-    from securesystemslib.signer import Key  # type: ignore[attr-defined]
+    from securesystemslib.signer import Key
 
 
 def verify(

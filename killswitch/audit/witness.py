@@ -22,7 +22,7 @@ from killswitch.model.codec import canonical
 from killswitch.model.errors import Broken, KillswitchError
 
 if TYPE_CHECKING:  # it brings boto3 along, which a command that signs nothing need not load
-    from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
+    from securesystemslib.signer import Key, Signer
 
 PAYLOAD_TYPE = "application/vnd.killswitch.journal-head+json"
 DRILL_PAYLOAD_TYPE = "application/vnd.killswitch.DRILL-journal-head+json"  # legible on the line

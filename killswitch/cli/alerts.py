@@ -1,35 +1,40 @@
-"""``agent-kill alerts``: list, show, test, replay, lint."""
+"""``agent-kill alerts``: list, show, start, dismiss, test, replay, lint."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from sqlalchemy import RowMapping
 
+from killswitch.alerts import people
 from killswitch.alerts import rules as triggers
 from killswitch.alerts.alert import Alert, NoSuchAlert, named
-from killswitch.alerts.decide import Decision, Outcome
+from killswitch.alerts.outcome import WAITING, Outcome
 from killswitch.alerts.store import Alerts
 from killswitch.alerts.worker import Worker
-from killswitch.cli import engine_process, lazy
+from killswitch.cli import complaints, engine_process, lazy
 from killswitch.cli.context import context
 from killswitch.cli.exits import Exit
+from killswitch.cli.kill import AsOption, PlaybookOption, ReasonOption, confirmed
 from killswitch.cli.operator import at_the_keyboard
 from killswitch.model.errors import Invalid, Refused
+from killswitch.model.plan import Mode
 from killswitch.model.untrusted import clean
 from killswitch.report import words
 from killswitch.written import Source
 
-app = lazy.group("Alerts in: list, show, test, replay, lint.")
+R = TypeVar("R")
+app = lazy.group("Alerts in: list, show, start, dismiss, test, replay, lint.")
 
 _NUMBER = re.compile(r"A-([1-9][0-9]{0,17})")
 _SHOWN = 4_000  # characters of an alert's text on a terminal
 _MEANS = {
-    Outcome.START: "a case would be opened, and its gates would ask people",
+    Outcome.START: "a case would be opened",
     Outcome.JOINED: "it would be evidence in the case about its subject",
     Outcome.OBSERVED: "noted only",
     Outcome.DUPLICATE: "nothing more would happen",
@@ -46,6 +51,9 @@ def list_alerts(
     outcome: Annotated[
         str, typer.Option("--outcome", help="Only these, such as triage or held.")
     ] = "",
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="Only those that wait for people.")
+    ] = False,
 ) -> None:
     """The alerts that came, newest first, and what became of them.
 
@@ -53,12 +61,13 @@ def list_alerts(
 
       agent-kill alerts list
 
-      agent-kill alerts list --outcome triage
+      agent-kill alerts list --waiting
     """
     known = [o.value for o in Outcome if o is not Outcome.START]
     if outcome and outcome not in known:
         raise Refused(f"{outcome!r} is no outcome", hint=f"one of {', '.join(known)}")
-    found = _store().newest(limit=limit, outcome=outcome)
+    wanted = [o.value for o in WAITING] if waiting else [outcome] if outcome else []
+    found = _store().newest(limit=limit, outcomes=wanted)
     for row in found:
         if context.as_json:
             context.emit({"schema": "killswitch/alert-line/1", **_line(row)})
@@ -70,7 +79,7 @@ def list_alerts(
             markup=False,
         )
     if not found:
-        context.say("No such alerts." if outcome else "No alerts yet.")
+        context.say("No such alerts." if wanted else "No alerts yet.")
 
 
 @app.command("show")
@@ -83,8 +92,10 @@ def show(alert: AlertArgument) -> None:
 
       agent-kill alerts show A-12 --json
     """
-    row = _store().row(_number(alert), body=True)
-    text = bytes(row["body"]).decode("utf-8", "backslashreplace")
+    store = _store()
+    row = store.row(_number(alert), body=True)
+    text, confirmed = _text(row["body"]), _text(row["confirmed"])
+    children = [named(child) for child in store.children(row["id"])]
     if context.as_json:
         context.emit(
             {
@@ -92,17 +103,99 @@ def show(alert: AlertArgument) -> None:
                 **_line(row),
                 "media_type": row["media_type"],
                 "headers": row["headers"],
+                "stands_for": children,
                 "history": row["history"],
                 "body": text,
+                "confirmed_body": confirmed,
             }
         )
         return
     out = context.out
     for name, value in _line(row).items():
         out.print(f"{name:12} {value}", markup=False)
+    if children:
+        out.print(f"{'stands_for':12} {', '.join(children)}", markup=False)
     for entry in row["history"]:
-        out.print(f"{entry['at'][:19]}  {entry['outcome']}  {entry.get('why', '')}", markup=False)
+        who = f" by {entry['by']}" if entry.get("by") else ""
+        told = f"{entry['at'][:19]}  {entry['outcome']}{who}  {entry.get('why', '')}"
+        out.print(told, markup=False)
+    if row["shed_at"]:
+        out.print(f"Its text was deleted on {row['shed_at'][:10]}.", markup=False)
+    if confirmed:
+        out.print("As the vendor has it:", markup=False)
+        out.print(clean(confirmed, _SHOWN), markup=False)
+        out.print("As it was pushed:", markup=False)
     out.print(clean(text, _SHOWN), markup=False)
+
+
+@app.command("start")
+def start(
+    alert: AlertArgument,
+    subject: Annotated[
+        str, typer.Option("--subject", help="Instead of the one that the alert names.")
+    ] = "",
+    playbook: PlaybookOption = "",
+    reason: ReasonOption = "",
+    confirm: Annotated[
+        str, typer.Option(help="The subject again, instead of typing it.", metavar="SUBJECT")
+    ] = "",
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask anything.")] = False,
+    persona: AsOption = "",
+) -> None:
+    """Open a case for an alert in your own name, with the alert as its evidence.
+
+    Examples:
+
+      agent-kill alerts start A-12 --reason "seen in the log, too"
+
+      agent-kill alerts start A-12 --subject jo@corp.example
+    """
+    number, store, config = _number(alert), _store(), context.config
+    about = people.subject_of(store, number, subject)
+    person = at_the_keyboard(config, persona)
+    if config.mode is Mode.LIVE:
+        confirmed(about, confirm, no_input)
+    started = asyncio.run(
+        _at_work(
+            people.start(
+                config,
+                context.api,
+                store,
+                number,
+                person,
+                rules=triggers.lint(config).rules,
+                subject=str(about),
+                playbook=playbook,
+                reason=reason,
+            )
+        )
+    )
+    engine_process.ensure(config)
+    if context.as_json:
+        told = {"alert": alert, "case": started.case, "joined": started.joined}
+        context.emit({"schema": "killswitch/done/1", **told})
+    else:
+        verb = "joined" if started.joined else "opened"
+        context.say(f"{started.case} {verb} for {about}: agent-kill status {started.case} --watch")
+
+
+@app.command("dismiss")
+def dismiss(
+    alert: AlertArgument,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why nothing is to be done.")],
+    persona: AsOption = "",
+) -> None:
+    """Take an alert off the queue. It stays, with your name and reason.
+
+    Example: agent-kill alerts dismiss A-12 --reason "a rehearsal"
+    """
+    number = _number(alert)
+    person = at_the_keyboard(context.config, persona)
+    asyncio.run(_at_work(people.dismiss(context.api, _store(), number, person, reason)))
+    if context.as_json:
+        context.emit({"schema": "killswitch/done/1", "alert": alert})
+    else:
+        context.say(f"{alert} is dismissed.")
 
 
 @app.command("test")
@@ -123,14 +216,14 @@ def dry_run(
     found = _given(alert, source)
     rules = _rules()
     worker = Worker(context.config, context.api, _store(), rules)
-    decision = asyncio.run(_judged(worker, found))
+    decision = asyncio.run(_at_work(worker.judged(found)))
     rule = next((r for r in rules if r.name == decision.rule), None)
     told = {
         "outcome": decision.outcome.value,
         "why": decision.why,
         "rule": decision.rule,
         "subject": decision.subject,
-        "level": rule.trigger.level if rule else "",
+        "level": decision.level,
         "playbook": rule.trigger.playbook if rule else "",
         "severity": rule.trigger.severity if rule else "",
         "occurred": decision.occurred,
@@ -148,9 +241,7 @@ def dry_run(
 @app.command("replay")
 def replay(
     alert: AlertArgument,
-    persona: Annotated[
-        str, typer.Option("--as", help="In a drill: who you play.", metavar="E-MAIL")
-    ] = "",
+    persona: AsOption = "",
 ) -> None:
     """Let a stored alert be decided again, after its rule or the configuration was put right.
 
@@ -158,10 +249,12 @@ def replay(
     """
     number, store = _number(alert), _store()
     person = at_the_keyboard(context.config, persona)
-    asyncio.run(_must_operate(person))
+    asyncio.run(_at_work(context.api.must_operate(person)))
     row = store.row(number)
     if row["case_id"]:
         raise Refused(f"{alert} belongs to {row['case_id']} already")
+    if row["shed_at"]:
+        raise Refused(f"the text of {alert} was deleted on {row['shed_at'][:10]}")
     store.reopen(number, person.email, context.api.house.now())
     engine_process.ensure(context.config)
     if context.as_json:
@@ -188,31 +281,14 @@ def lint() -> None:
 
 
 def _complain(level: str, problem: Invalid) -> None:
-    if context.as_json:
-        context.emit(
-            {
-                "schema": "killswitch/lint/1",
-                "level": level,
-                "file": problem.file,
-                "line": problem.line,
-                "why": problem.why,
-                "expected": problem.expected,
-            }
-        )
-    else:
-        typer.echo(f"{'' if level == 'error' else 'warning: '}{problem}")
+    tell = complaints.as_json if context.as_json else complaints.as_text
+    tell(level, problem)
 
 
-async def _judged(worker: Worker, alert: Alert) -> Decision:
+async def _at_work(work: Awaitable[R]) -> R:
+    """What it comes to; vendors that were asked for it are let go of."""
     try:
-        return await worker.judged(alert)
-    finally:
-        await context.api.house.connections.aclose()
-
-
-async def _must_operate(person: Any) -> None:
-    try:
-        await context.api.must_operate(person)
+        return await work
     finally:
         await context.api.house.connections.aclose()
 
@@ -251,7 +327,7 @@ def _sources() -> dict[str, Source]:
 
 
 def _store() -> Alerts:
-    return Alerts(context.api.house.store)
+    return Alerts(context.api.house.journal)
 
 
 def _number(alert: str) -> int:
@@ -259,6 +335,10 @@ def _number(alert: str) -> int:
     if not found:
         raise NoSuchAlert(f"{alert!r} is no alert", hint="such as A-12: agent-kill alerts list")
     return int(found[1])
+
+
+def _text(body: bytes | None) -> str:
+    return bytes(body or b"").decode("utf-8", "backslashreplace")
 
 
 def _line(row: RowMapping) -> dict[str, Any]:
@@ -271,6 +351,11 @@ def _line(row: RowMapping) -> dict[str, Any]:
         "rule": row["rule"],
         "subject": row["subject"],
         "alert_id": row["alert_id"],
+        "origin": row["origin"],
+        "stood_in": named(row["parent"]) if row["parent"] else "",
+        "confirmed": row["confirmed_by"],
+        "vendor_id": row["vendor_id"],
+        "level": row["level"],
         "case": row["case_id"],
         "sha256": row["sha256"],
         "size": row["size"],

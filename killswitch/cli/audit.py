@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -129,13 +130,26 @@ def _line(entry: Entry) -> str:
     if entry.what is What.STORED:
         item = entry.data["item"]
         return f"{item['collector']} {item['name']} {size(item['size'])} {item['sha256'][:12]}"
-    case = _case(entry.case)
+    if entry.what is What.ALERTS:
+        return _alerts(entry.data["alerts"])
+    case = _case(entry.case) if entry.case else None
     told = lines.line(entry, case) if case else ""
     return told or ", ".join(
         f"{key} {value}"
         for key, value in entry.data.items()
         if isinstance(value, str | int) and value != ""
     )
+
+
+def _alerts(decided: list[dict[str, Any]]) -> str:
+    """``A-3 … A-52: 2 started, 48 joined``; with the reason where there is only one."""
+    first, last = decided[0], decided[-1]
+    if first is last:
+        who = f" by {first['by']}" if first.get("by") else ""
+        return f"{first['alert']}: {first['outcome']}{who} {first.get('why', '')}"
+    counts = Counter(one["outcome"] for one in decided)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+    return f"{first['alert']} … {last['alert']}: {told}"
 
 
 @cache

@@ -25,7 +25,7 @@ from killswitch.model.untrusted import clean
 from killswitch.report import words
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import Key  # type: ignore[attr-defined]
+    from securesystemslib.signer import Key
 
 app = lazy.group("What was collected: list, export, verify, add.")
 

@@ -112,10 +112,18 @@ def restored(number: int) -> Callable[[Case], bool]:
     return lambda case: len(case.restores) >= number and bool(case.restores[number - 1]["state"])
 
 
-def follow(api: Killswitch, case: str, until: Callable[[Case], bool], **how: object) -> Case | Exit:
+def follow(
+    api: Killswitch,
+    case: str,
+    until: Callable[[Case], bool],
+    *,
+    play: personas.Play | None = None,
+    wait: bool = True,
+    after: int = 0,
+) -> Case | Exit:
     """Follow; on Ctrl-C leave the case running and say so."""
     try:
-        return asyncio.run(Follow(api, case, until, **how).run())  # type: ignore[arg-type]
+        return asyncio.run(Follow(api, case, until, play, wait, after).run())
     except KeyboardInterrupt:
         context.say(
             f"\nYou left; {case} goes on. `agent-kill status {case} --watch` follows it again."

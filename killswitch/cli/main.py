@@ -42,7 +42,7 @@ class Commands(LazyGroup):
         "playbook": ("killswitch.cli.playbook:app", "Playbooks: list, show, lint, schema."),
         "alerts": (
             "killswitch.cli.alerts:app",
-            "Alerts in: list, show, test, replay, lint.",
+            "Alerts in: list, show, start, dismiss, test, replay, lint.",
         ),
         "tabletop": (
             "tabletop.cli:app",

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from killswitch import catalogue, playbooks
-from killswitch.cli import completion, lazy
+from killswitch.cli import complaints, completion, lazy
 from killswitch.cli.context import CONFIG_VARIABLE, context
 from killswitch.cli.exits import Exit
 from killswitch.config import Config
@@ -151,26 +151,6 @@ def _files(paths: list[Path]) -> list[Path]:
 # -- lint ----------------------------------------------------------------------------------------
 
 
-def _as_text(level: str, problem: Invalid) -> None:
-    place = f"{problem.file}:{problem.line}: " if problem.file else ""
-    expected = f" (expected {problem.expected})" if problem.expected else ""
-    kind = "warning: " if level == "warning" else ""
-    typer.echo(f"{place}{kind}{problem.why}{expected}")
-
-
-def _as_json(level: str, problem: Invalid) -> None:
-    context.emit(
-        {
-            "schema": "killswitch/lint/1",
-            "level": level,
-            "file": problem.file,
-            "line": problem.line,
-            "why": problem.why,
-            "expected": problem.expected,
-        }
-    )
-
-
 def _as_github(level: str, problem: Invalid) -> None:
     """A workflow command: GitHub shows it at the line, in the pull request."""
     expected = f" (expected {problem.expected})" if problem.expected else ""
@@ -183,8 +163,8 @@ def _escaped(text: str) -> str:
 
 
 _TELL: dict[str, Callable[[str, Invalid], None]] = {
-    "text": _as_text,
-    "json": _as_json,
+    "text": complaints.as_text,
+    "json": complaints.as_json,
     "github": _as_github,
 }
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from killswitch import catalogue
 from killswitch import config as configuration
 from killswitch.alerts import rules
 from killswitch.config import Config
 from tabletop.home import prepare
 from tabletop.sims.world import World
+from tests.alerts import siem as siems
 from tests.alerts.support import with_playbook
 
 
@@ -25,3 +29,12 @@ def shipped(config: Config) -> tuple[rules.Rule, ...]:
     found = rules.lint(config)
     assert not found.errors
     return found.rules
+
+
+@pytest.fixture
+def siem(monkeypatch: pytest.MonkeyPatch) -> Iterator[siems.Siem]:
+    """A SIEM whose alerts can be read; while the test runs, ``toysiem`` is a vendor."""
+    monkeypatch.setitem(catalogue.VENDORS, "toysiem", "tests.alerts.siem")
+    siems.SIEMS[siems.ADDRESS] = siems.Siem()
+    yield siems.SIEMS[siems.ADDRESS]
+    siems.SIEMS.clear()

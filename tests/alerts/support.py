@@ -27,6 +27,7 @@ ALERTS: dict[str, Any] = {
         },
         "datadog": {"auth": "header", "secrets": [{"plain": SECRET}]},
         "elastic": {"auth": "header", "header": "X-Token", "secrets": [{"plain": SECRET}]},
+        "secops": {"auth": "header", "secrets": [{"plain": SECRET}]},
         "in-house": {"auth": "hmac", "secrets": [{"plain": SECRET}, {"plain": NEXT}]},
     },
 }
@@ -52,6 +53,55 @@ def with_playbook(folder: Path, text: str = PLAYBOOK) -> dict[str, Any]:
     books.mkdir(parents=True)
     (books / "agent-kill.yaml").write_text(text)
     return {"playbooks": "playbooks", "alerts": ALERTS, "roles": ROLES}
+
+
+RULE = """\
+trigger: {name}
+version: 1
+summary: A tool call to a deny-listed repository.
+source: siem
+when:
+  - {{field: rule.id, is: [deny-repo]}}
+subject: subject.user
+fields: {{id: id, occurred: occurred_at, link: link}}
+severity: critical
+playbook: agent-kill
+level: {level}
+caps: {{people: {people}, within: 1h}}
+collect: {collect}
+"""
+
+
+def with_siem(
+    folder: Path,
+    *,
+    level: str = "propose",
+    people: int = 3,
+    collect: str = "0s",
+    auth: str = "header",
+    more: str = "",
+    playbook: str = PLAYBOOK,
+    **alerts: Any,
+) -> dict[str, Any]:
+    """A home with one rule of its own, for alerts of the toy SIEM (and of others, unconfirmed)."""
+    home = with_playbook(folder, playbook)
+    (folder / "triggers").mkdir()
+    rule = RULE.format(name="mine", level=level, people=people, collect=collect) + more
+    (folder / "triggers" / "mine.yaml").write_text(rule)
+    source: dict[str, Any] = {"auth": auth, "connection": "siem"}
+    if auth != "none":
+        source["secrets"] = [{"plain": SECRET}]
+    source |= alerts.pop("source", {})
+    sources = {"siem": {"people_per_hour": 50, **source}, **alerts.pop("sources", {})}
+    home["alerts"] = {
+        "requester": SERVICE,
+        "people_per_hour": 50,
+        "triggers": "triggers",
+        "sources": sources,
+        **alerts,
+    }
+    home["connections"] = {"siem": {"vendor": "toysiem", "url": "http://127.0.0.1:9"}}
+    return home
 
 
 def sample(name: str) -> bytes:

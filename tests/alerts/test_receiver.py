@@ -16,9 +16,11 @@ from starlette.applications import Starlette
 from killswitch.alerts import doors, receiver
 from killswitch.alerts.receiver import LARGEST, Receiver
 from killswitch.alerts.store import Alerts
+from killswitch.audit.journal import Journal
 from killswitch.audit.store import Store
 from killswitch.clock import utc_now
 from killswitch.config import Config
+from killswitch.written import Source
 from tests.alerts.support import NEXT, SECRET, in_house
 
 BODY = in_house()
@@ -27,7 +29,7 @@ BODY = in_house()
 @pytest.fixture
 def alerts(tmp_path: Path) -> Iterator[Alerts]:
     store = Store(tmp_path / "killswitch.db")
-    made = Alerts(store)
+    made = Alerts(Journal(store))
     yield made
     made.close()
     store.close()
@@ -200,3 +202,25 @@ async def test_a_store_that_is_down_asks_to_be_tried_again(
 
 async def test_only_post_is_understood(door: httpx.AsyncClient) -> None:
     assert (await door.get("/alerts/in-house")).status_code == 405
+
+
+async def test_a_source_that_sends_nothing_has_no_door(alerts: Alerts) -> None:
+    source = Source(auth="none", connection="siem")
+    app = Starlette(routes=list(Receiver({"siem": source}, {"siem": ()}, alerts, utc_now).routes))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
+        for path in ("/alerts/siem", "/alerts/siem/", "/alerts/siem/guess"):
+            answer = await client.post(path, content=BODY, follow_redirects=True)
+            assert answer.status_code == 404
+    assert alerts.newest() == []
+
+
+async def test_what_was_signed_is_kept_as_confirmed(
+    door: httpx.AsyncClient, alerts: Alerts
+) -> None:
+    await door.post("/alerts/in-house", content=BODY, headers=signed(BODY))
+    await door.post(f"/alerts/splunk/{SECRET}", content=BODY)
+    assert {r["source"]: r["confirmed_by"] for r in alerts.newest()} == {
+        "in-house": "hmac",
+        "splunk": "",
+    }

@@ -33,9 +33,16 @@ not_older: 2h
 """
 
 
-def home(folder: Path, *, rule: str = RULE, name: str = "mine", playbook: str = PLAYBOOK) -> Config:
+def home(
+    folder: Path,
+    *,
+    rule: str = RULE,
+    name: str = "mine",
+    playbook: str = PLAYBOOK,
+    alerts: dict[str, object] | None = None,
+) -> Config:
     more = with_playbook(folder, playbook)
-    more["alerts"] = {**ALERTS, "triggers": "triggers"}
+    more["alerts"] = {**ALERTS, "triggers": "triggers", **(alerts or {})}
     (folder / "triggers").mkdir()
     (folder / "triggers" / f"{name}.yaml").write_text(rule)
     file, _ = prepare(folder, World.named("small"), vendors=["okta"], **more)
@@ -77,8 +84,8 @@ def test_each_detection_has_its_trigger_by_the_name_that_its_alert_carries(
 
 
 REFUSED = [
-    ("level: propose", "level: reversible", 11, "'reversible' is not built yet"),
-    ("level: propose", "level: evidence", 11, "'evidence' is not built yet"),
+    ("level: propose", "level: reversible", 11, "the configuration does not allow it"),
+    ("not_older: 2h", "collect: 20m", 13, "collect is out of range"),
     ("level: propose", "level: auto", 11, "level is text that does not fit"),
     ("subject: subject.user", "subject: 'subject..user'", 7, "subject is text"),
     ("subject: subject.user", "subject: ''", 7, "subject is text"),
@@ -113,11 +120,44 @@ def test_a_rule_of_a_source_that_is_not_configured_is_left_aside_and_said(tmp_pa
     assert "did you mean 'in-house'?" in str(found.warnings[0])
 
 
-def test_a_gate_that_opens_by_itself_does_not_ask_people(tmp_path: Path) -> None:
+REVERSIBLE = RULE.replace("level: propose", "level: reversible\ncollect: 10s")
+
+
+@pytest.mark.parametrize(
+    ("rule", "alerts", "why"),
+    [
+        (REVERSIBLE, {"automatic": True}, ""),
+        (REVERSIBLE, {}, "the configuration does not allow it"),
+        (REVERSIBLE.replace("10s", "9s"), {"automatic": True}, "would not be noticed"),
+        (
+            REVERSIBLE.replace("source: in-house", "source: splunk"),
+            {"automatic": True},
+            "nobody vouches for what splunk says",
+        ),
+        (RULE.replace("propose", "evidence"), {}, ""),
+    ],
+    ids=["allowed", "not allowed", "no window", "not confirmed", "evidence"],
+)
+def test_what_may_go_ahead_without_people_is_narrow(
+    tmp_path: Path, rule: str, alerts: dict[str, object], why: str
+) -> None:
+    found = rules.lint(home(tmp_path / "h", rule=rule, alerts=alerts))
+    assert [why] == [why if why in str(e) else str(e) for e in found.errors] or not why
+    assert bool(found.rules) is not bool(why)
+
+
+@pytest.mark.parametrize("level", ["propose", "reversible"])
+def test_a_gate_that_opens_by_itself_asks_nobody_at_either_level(
+    tmp_path: Path, level: str
+) -> None:
     alone = PLAYBOOK.replace("on_timeout: deny", "on_timeout: reversible_only")
-    found = rules.lint(home(tmp_path / "h", playbook=alone))
+    rule = REVERSIBLE if level == "reversible" else RULE
+    found = rules.lint(home(tmp_path / "h", rule=rule, playbook=alone, alerts={"automatic": True}))
     assert not found.rules
     assert "goes on when nobody answers" in str(found.errors[0])
+
+
+HEADER = {"auth": "header", "secrets": [{"plain": "fake-" + "x" * 32}]}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +167,13 @@ def test_a_gate_that_opens_by_itself_does_not_ask_people(tmp_path: Path) -> None
         ({"people_per_hour": 100}, "leave none to people"),
         ({"sources": {"x": {"auth": "hmac", "secrets": ["text"]}}}, "is a secret in the file"),
         ({"sources": {"x": {"auth": "hmac", "secrets": []}}}, "secrets"),
-        ({"sources": {"x": {"auth": "none", "secrets": [{"plain": "x"}]}}}, "auth"),
+        ({"sources": {"x": {"auth": "none", "secrets": [{"plain": "x"}]}}}, "nothing is sent"),
+        ({"sources": {"x": {"auth": "none"}}}, "nothing is asked for"),
+        ({"sources": {"x": {"auth": "oauth"}}}, "auth"),
+        ({"sources": {"x": {**HEADER, "connection": "okt"}}}, "did you mean 'okta'?"),
+        ({"sources": {"x": {**HEADER, "connection": "okta"}}}, "alerts cannot be read at okta"),
+        ({"sources": {"x": {**HEADER, "poll": "1s"}}}, "poll is out of range"),
+        ({"keep": "1h"}, "gone before anybody could look"),
     ],
 )
 def test_killswitch_yaml_is_checked(tmp_path: Path, change: dict[str, object], why: str) -> None:

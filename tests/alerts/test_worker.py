@@ -6,8 +6,6 @@ import asyncio
 import hashlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,49 +13,15 @@ from typing import Any
 import pytest
 import structlog
 
-from killswitch.alerts import rules
+from killswitch.alerts.acting import MOST_ITEMS
 from killswitch.alerts.alert import NoSuchAlert
-from killswitch.alerts.store import Alerts, Delivery
-from killswitch.alerts.worker import MOST_ITEMS, Worker
+from killswitch.alerts.facts import Facts
 from killswitch.model.case import CaseState
 from killswitch.model.event import What
-from tests.alerts.support import ALERTS, SERVICE, ago, in_house, splunk, with_playbook
-from tests.drill import DANA, JO, KIM, LEE, Drill, person
-
-
-class Desk:
-    """A drill with alerts that are decided when the test says so."""
-
-    def __init__(self, drill: Drill) -> None:
-        self.drill = drill
-        self.alerts = Alerts(drill.house.store)
-        self.fresh()
-
-    def fresh(self) -> None:
-        """Another worker, as after a restart."""
-        found = rules.lint(self.drill.config)
-        assert not found.errors
-        self.worker = Worker(self.drill.config, self.drill.api, self.alerts, found.rules)
-
-    async def deliver(self, body: bytes, source: str = "in-house") -> int:
-        at = datetime.now(UTC)
-        return (await self.alerts.keep(Delivery(source, body, "application/json", {}, at))).id
-
-    async def decided(self, body: bytes, source: str = "in-house") -> Any:
-        """Deliver one, decide everything, and see what became of it."""
-        number = await self.deliver(body, source)
-        while await self.worker.once():
-            pass
-        return self.alerts.row(number)
-
-
-@asynccontextmanager
-async def desk(folder: Path, **more: Any) -> AsyncIterator[Desk]:
-    how = {**with_playbook(folder), "witness": None, **more}
-    async with Drill.of(folder, vendors=("okta",), **how) as drill:
-        made = Desk(drill)
-        yield made
-        made.alerts.close()
+from killswitch.model.plan import Mode
+from tests.alerts.desk import desk
+from tests.alerts.support import ALERTS, SERVICE, ago, in_house, splunk
+from tests.drill import DANA, JO, KIM, LEE, person
 
 
 async def test_an_alert_opens_a_case_that_asks_people_and_is_its_first_evidence(
@@ -81,6 +45,16 @@ async def test_an_alert_opens_a_case_that_asks_people_and_is_its_first_evidence(
         )
         await at.drill.approve("K-1", LEE)
         assert (await at.drill.settled("K-1")).state is CaseState.CONTAINED
+
+
+async def test_what_another_rule_found_in_the_same_event_is_no_duplicate(tmp_path: Path) -> None:
+    async with desk(tmp_path / "h") as at:
+        watched = await at.decided(in_house(1, test=True))
+        assert (watched["outcome"], watched["rule"]) == ("observed", "in-house-test")
+        found = await at.decided(in_house(1))
+        assert (found["outcome"], found["rule"]) == ("started", "in-house-deny-listed-repo")
+        again = await at.decided(in_house(1, severity="high"))
+        assert (again["outcome"], again["why"]) == ("duplicate", "the same alert as A-2")
 
 
 async def test_further_alerts_join_the_open_case_as_evidence(tmp_path: Path) -> None:
@@ -175,7 +149,7 @@ async def test_a_crash_before_the_decision_is_written_doubles_nothing(tmp_path: 
     async with desk(tmp_path / "h") as at:
         number = await at.deliver(in_house())
         alert = at.alerts.alert(number)
-        await at.worker._start(alert, await at.worker.judged(alert))  # and the power fails
+        await at.worker._acting.start(alert, await at.worker.judged(alert))  # the power fails
         assert at.alerts.row(number)["outcome"] == ""
         at.fresh()
         while await at.worker.once():
@@ -236,9 +210,12 @@ async def test_refused_over_and_over_an_alert_does_not_use_up_the_kills_of_peopl
     tmp_path: Path,
 ) -> None:
     async with desk(tmp_path / "h") as at:
-        who = "person:nobody@corp.example", "drill"
+        who = "person:nobody@corp.example"
         first = await at.decided(in_house(1, user="nobody@corp.example"))
-        await at.drill.until(first["case_id"], lambda c: not at.alerts.open_case(*who))
+        await at.drill.until(
+            first["case_id"],
+            lambda c: not Facts(at.drill.house.store).cases([who], Mode.DRILL)[who].open,
+        )
         again = await at.decided(in_house(2, user="nobody@corp.example"))
         assert again["outcome"] == "held"
         assert "within the hour" in again["why"]

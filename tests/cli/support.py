@@ -17,6 +17,7 @@ from typing import Any
 from tabletop.home import prepare
 from tabletop.sims.run import Simulators
 from tabletop.sims.world import World
+from tests.forks import agent_kill
 
 REPOSITORY = Path(__file__).parents[2]
 WITHIN = 60  # seconds for one command
@@ -81,7 +82,7 @@ class Home:
             stderr=subprocess.STDOUT,
             text=True,
             # Whoever runs the tests in the background has Ctrl-C ignored, and children inherit it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # as said
         )
 
     def open(self, person: str, *words: str) -> str:
@@ -106,11 +107,15 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 def run(*words: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> Done:
-    """``agent-kill …``, to its end."""
+    """``agent-kill …``, to its end, in a process that is forked."""
+    return Done(*agent_kill(words, _bare(env), cwd or Path.cwd(), WITHIN))
+
+
+def run_anew(*words: str, env: dict[str, str] | None = None) -> Done:
+    """The same from the interpreter's first step on, where that is what is tried."""
     done = subprocess.run(
         command(*words),
-        env={**environment(Path("/nonexistent")), "PYTHONPATH": str(REPOSITORY), **(env or {})},
-        cwd=cwd,
+        env=_bare(env),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -118,6 +123,10 @@ def run(*words: str, cwd: Path | None = None, env: dict[str, str] | None = None)
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def _bare(more: dict[str, str] | None) -> dict[str, str]:
+    return environment(Path("/nonexistent"), PYTHONPATH=str(REPOSITORY)) | (more or {})
 
 
 @contextmanager
@@ -130,7 +139,8 @@ def a_home(folder: Path, *, engine: bool = True, **more: Any) -> Iterator[Home]:
         (books / f"{name}.yaml").write_text(text)
     drill = {"watch_for": "0s", "watch_every": "1s"}
     how = {"playbooks": "playbooks", "drill": drill, **more}
-    file, sims = prepare(folder, World.named("small"), vendors=["okta"], **how)
+    world = World.named("small")
+    file, sims = prepare(folder, world, vendors=["okta"], unpaced=True, **how)
     with sims:
         home = Home(file, sims)
         serving = home.start("serve") if engine else None

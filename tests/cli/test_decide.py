@@ -135,9 +135,9 @@ def test_a_signed_approval_counts_and_can_be_checked_by_openssh(
     signature = tmp_path / "signature"
     signature.write_text(decision["proof"])
     signed = "\n".join([case, "lead", decision["digest"], "approve", ""])
+    files = ["-f", str(keys / "allowed_signers"), "-s", str(signature)]
     checked = subprocess.run(
-        ["ssh-keygen", "-Y", "verify", "-n", "killswitch", "-I", LEE]  # noqa: RUF005
-        + ["-f", str(keys / "allowed_signers"), "-s", str(signature)],
+        ["ssh-keygen", "-Y", "verify", "-n", "killswitch", "-I", LEE, *files],
         input=signed.encode(),
         capture_output=True,
         check=False,

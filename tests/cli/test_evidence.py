@@ -15,7 +15,7 @@ from tests.cli.support import DANA, JO, LEE, Home, a_home, run
 
 @pytest.fixture(scope="module")
 def done_case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A home with one case, K-1, that is contained and closed; no engine runs."""
+    """A home with one case, K-1, that is contained and closed; its engine has nothing to do."""
     with a_home(tmp_path_factory.mktemp("evidence") / "home") as home:
         assert home.run(JO, "--personas").code == 0
         assert home.run("status", "K-1", "--watch").code == 0
