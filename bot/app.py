@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import drill, guard
 from bot.guard import Guard
-from bot.handlers import cases, commands, gates, home, membership, requests, steps
+from bot.handlers import alerts, cases, commands, gates, home, membership, requests, steps
 from bot.handlers.requests import Ack
 from bot.parts import Body, Parts
 from killswitch.model.errors import VendorError
@@ -55,7 +55,7 @@ def make(settings: Slack, client: AsyncWebClient, parts: Parts) -> AsyncApp:
     if parts.web.drill:
         app.use(drill.mark_answers)
     app.use(door.check)
-    for handlers in (commands, requests, gates, steps, cases, home, membership):
+    for handlers in (commands, requests, gates, steps, cases, alerts, home, membership):
         handlers.register(app, parts)
     _register_rest(app, parts)
     return app

@@ -32,6 +32,11 @@ def said(value: Any, limit: int = 160) -> str:
     return Untrusted(_redactor().text(raw[: limit * 8])).slack(limit)
 
 
+def redacted(body: bytes) -> str:
+    """A document of a stranger's without its secrets. Raises RedactionFailed."""
+    return _redactor().content(body).decode("utf-8", "replace")
+
+
 def cut(text: str, limit: int) -> str:
     """At most so many characters, cut between lines where there are several."""
     if len(text) <= limit:
@@ -80,6 +85,11 @@ def fields(pairs: Iterable[tuple[str, str]]) -> Block:
     return {"type": "section", "fields": found}
 
 
+def words_only(text: str, **more: Any) -> Block:
+    """A paragraph in which nothing is formatted, linked or a mention, whatever stands in it."""
+    return {"type": "section", "text": plain(text, TEXT), **more}
+
+
 def context(*texts: str) -> Block:
     """Small print."""
     return {"type": "context", "elements": [mrkdwn(t, FIELD) for t in texts[:10]]}
@@ -120,6 +130,21 @@ def field(name: str, label: str, element: Block, **more: Any) -> Block:
         "element": {**element, "action_id": "v"},
         **more,
     }
+
+
+def text_field(
+    name: str, label: str, value: str, hint: str, needed: bool = True, *,
+    least: int = 0, lines: bool = False,
+) -> Block:  # fmt: skip
+    """A field to type into; ``hint`` is shown while it is empty."""
+    element: Block = {"type": "plain_text_input", "multiline": lines, "max_length": 1000}
+    if least:
+        element["min_length"] = least
+    if value:
+        element["initial_value"] = value[:1000]
+    if hint:
+        element["placeholder"] = plain(hint)
+    return field(name, label, element, **({} if needed else {"optional": True}))
 
 
 def message(text: str, blocks: Sequence[Block]) -> Message:

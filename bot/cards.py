@@ -41,6 +41,8 @@ def headline(case: Case) -> Message:
         ),
         section(f"*Why:* {said(request.reason, 600) or '_no reason given_'}"),
     ]
+    if request.automatic and case.state not in SETTLED:
+        blocks.append(section(f":warning: {words.GOES_AHEAD}"))
     if request.link:
         blocks.append(context(f"Alert: {said(request.link, 300)}"))
     if case.settled_at:
@@ -86,7 +88,8 @@ def gate_card(case: Case, gate: GateView, may: tuple[str, ...]) -> Message:
 def _open_gate(case: Case, gate: GateView, may: tuple[str, ...]) -> list[Block]:
     who = words.listed([said(m) for m in may], 6) or "nobody any more"
     value = str(GateRef.of(case.id, gate))
-    blocks = [context(f"May decide: {who}. Never: who asked, and the subject.")]
+    blocks = [section(f":warning: {words.GOES_AHEAD}")] if _goes_ahead(case, gate) else []
+    blocks += [context(f"May decide: {who}. Never: who asked, and the subject.")]
     if not slack_suffices(gate):
         blocks.append(section(elsewhere(case, gate)))
     return [
@@ -96,6 +99,12 @@ def _open_gate(case: Case, gate: GateView, may: tuple[str, ...]) -> list[Block]:
             button("Deny", "gate.deny", value, "danger"),
         ),
     ]
+
+
+def _goes_ahead(case: Case, gate: GateView) -> bool:
+    """Whether something behind the gate is under way before anybody answers."""
+    undoable = any(c.plan.undo_kind != "none" for c in _asked(case, gate))
+    return case.request.automatic and gate.purpose == "contain" and undoable
 
 
 def slack_suffices(gate: GateView) -> bool:

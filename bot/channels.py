@@ -120,7 +120,7 @@ class Channels:
 
     async def _make(self, case: Case) -> str:
         turn = self.known(case.id)[1]
-        name = channel_name(self.prefix, case.id, turn)
+        name = channel_name(self.prefix, case.id, turn, drill=self.web.drill)
         try:
             made = await self.web.call(
                 "conversations.create", name=name, is_private=True, team_id=self.team

@@ -14,7 +14,7 @@ import structlog
 from bot import story
 from bot.blocks import Message
 from bot.channels import Channels
-from bot.outbox import CASE, EVENT, INDEX, SENDING, Outbox, Post, digest
+from bot.outbox import CASE, INDEX, SENDING, Outbox, Post, digest
 from bot.people import People
 from bot.web import Web
 from killswitch.api import Killswitch
@@ -135,16 +135,10 @@ class Delivery:
 
     async def _found(self, post: Post, channel: str) -> bool:
         """Whether it was posted before a crash, by what it carries invisibly."""
-        answer = await self.web.read(
-            "conversations.history", channel=channel, limit=200, include_all_metadata="true"
-        )
-        for message in answer.get("messages", []):
-            metadata = message.get("metadata") or {}
-            payload = metadata.get("event_payload") or {}
-            if metadata.get("event_type") == EVENT and payload.get("key") == post.key:
-                self.outbox.stored(post, channel, str(message["ts"]), "")
-                return True
-        return False
+        ts = await self.web.find(channel, post.key)
+        if ts:
+            self.outbox.stored(post, channel, ts, "")
+        return bool(ts)
 
     async def _upload(self, post: Post, case: Case, channel: str) -> None:
         self.outbox.sending(post, channel)

@@ -46,7 +46,7 @@ def _blocks(blocks: list[Block], most: int) -> list[Block]:
 class Ack(AsyncAck):
     """An acknowledgement that says it, too."""
 
-    async def __call__(self, text: Any = "", **more: Any) -> BoltResponse:  # type: ignore[override]
+    async def __call__(self, text: Any = "", **more: Any) -> BoltResponse:  # type: ignore[override]  # hands the rest on
         """Acknowledge."""
         said = {"text": text} if isinstance(text, str) else {}
         given = marked({**said, **more})
@@ -58,5 +58,5 @@ async def mark_answers(
     next: Callable[[], Awaitable[Any]],  # noqa: A002  # Bolt's name
 ) -> None:
     """Bolt's middleware: from here on `ack` marks what it answers with."""
-    context["ack"] = Ack()  # type: ignore[no-untyped-call]
+    context["ack"] = Ack()  # type: ignore[no-untyped-call]  # Bolt's
     await next()

@@ -31,6 +31,7 @@ class Verb(StrEnum):
     ABORT = "abort"
     RESTORE = "restore"
     LIST = "list"
+    ALERTS = "alerts"
     DRILL = "drill"
     HELP = "help"
 
@@ -152,7 +153,7 @@ def _flags_kept(first: str, rest: str) -> list[str]:
 
 
 def _with_verb(verb: Verb, words: list[str], domains: tuple[str, ...]) -> Command:
-    if verb in (Verb.LIST, Verb.DRILL, Verb.HELP):
+    if verb in (Verb.LIST, Verb.ALERTS, Verb.DRILL, Verb.HELP):
         return Command(verb)
     if verb is Verb.PLAN and words and not _CASE.fullmatch(words[0]):
         return _kill([*words, "--dry-run"], domains)

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot import alertcards
 from bot.blocks import Block, actions, button, context, divider, header, said, section
 from bot.naming import GateRef, title
+from killswitch.alerts.people import Waiting
 from killswitch.model.case import SETTLED, Case, GateView
 from killswitch.model.plan import Mode
 from killswitch.report import words
 
 
 def home(
-    waiting: Sequence[tuple[Case, GateView]], cases: Sequence[Case], *, operator: bool
+    waiting: Sequence[tuple[Case, GateView]],
+    cases: Sequence[Case],
+    *,
+    operator: bool,
+    alerts: Sequence[Waiting] | None = None,
 ) -> Block:
-    """The page of one person: their open gates, and the cases that they may see."""
+    """The page of one person: their open gates, and the cases that they may see.
+
+    ``alerts``: those that wait for people; None for whom that does not concern.
+    """
     blocks: list[Block] = [header("agent-kill")]
     if operator:
         blocks.append(actions(button("New kill", "home.new", "new", "danger")))
     blocks += [section("*Waits for you*"), *_gates(waiting), divider()]
+    if alerts is not None:
+        head = section("*Alerts that wait for people*")
+        blocks += [head, *alertcards.rows(alerts, alertcards.SHOWN), divider()]
     blocks += [section("*Active cases*"), *_cases([c for c in cases if _active(c)]), divider()]
     drill = next((c for c in cases if c.request.mode is Mode.DRILL and c.settled_at), None)
     last = words.utc(drill.requested_at) if drill else "none is on record here"

@@ -21,9 +21,11 @@ from bot.blocks import Block
 from bot.budget import Budget
 from bot.outbox import digest
 from bot.people import STANDS_IN, People
+from bot.queue import Queue
 from bot.tables import homes
 from bot.web import Web
-from killswitch.api import Killswitch
+from killswitch.alerts.people import Waiting
+from killswitch.api import Killswitch, Person
 from killswitch.model.case import Case
 from killswitch.model.errors import (
     Broken,
@@ -44,15 +46,17 @@ PAUSE = 10.0  # seconds before another try where Slack does not answer
 CASES = 50  # that a page is made of
 _SHOWS = {
     What.OPENED, What.ESCALATED, What.DECIDED, What.SHUT,
-    What.SETTLED, What.REFUSED, What.RESTORED, What.CLOSED,
+    What.SETTLED, What.REFUSED, What.RESTORED, What.CLOSED, What.ALERTS,
 }  # fmt: skip
 
 
 class Homes:
     """The pages, over Slack and the table of those who have one."""
 
-    def __init__(self, web: Web, api: Killswitch, people: People) -> None:
-        self.web, self.api, self.people = web, api, people
+    def __init__(
+        self, web: Web, api: Killswitch, people: People, queue: Queue | None = None
+    ) -> None:
+        self.web, self.api, self.people, self.queue = web, api, people, queue
         self.store = api.house.store
         self.budget = Budget(A_MINUTE, EVERY, most=int(A_MINUTE))
         self._behind: set[str] = set()
@@ -152,7 +156,14 @@ class Homes:
             if not gate.outcome and person.email in self.api.may_answer(case.id, gate.name)
         ]
         operator = person.email in await self.api.operators()
-        return homepage.home(waiting, seen, operator=operator)
+        return homepage.home(waiting, seen, operator=operator, alerts=await self._alerts(person))
+
+    async def _alerts(self, person: Person) -> list[Waiting] | None:
+        """The alerts that wait for people; None for somebody whom that does not concern."""
+        try:
+            return await self.queue.of(person) if self.queue else None
+        except NotAllowed:
+            return None
 
     # -- who has a page ------------------------------------------------------------------------
 

@@ -11,9 +11,9 @@ from bot.blocks import (
     listed,
     modal,
     option,
-    plain,
     said,
     section,
+    text_field,
 )
 from bot.cards import elsewhere, slack_suffices
 from bot.grammar import SEVERITIES, Command
@@ -56,17 +56,22 @@ def request(
     elif status:
         blocks.append(context(status))
     blocks += [
-        _text("subject", "Who", command.subject.removeprefix("person:"), "jo@corp.example"),
+        text_field("subject", "Who", command.subject.removeprefix("person:"), "jo@corp.example"),
         _choice("playbook", "Playbook", playbooks, command.playbook),
         _choice("severity", "Severity", SEVERITIES, command.severity),
-        _text("reason", "Why", command.reason, "kept in the journal", least=10, lines=True),
+        text_field("reason", "Why", command.reason, "kept in the journal", least=10, lines=True),
         _dry_run(command),
     ]
     if live:
-        blocks.append(_text("typed", "Type the address again: this is a LIVE kill", "", "", False))
+        blocks.append(typed_again())
     private = json.dumps({"link": link} if link else {})
     name = "Kill agent access" if live else "Drill: kill access"
     return modal(REQUEST, name, blocks, submit="Build plan", private=private)
+
+
+def typed_again() -> Block:
+    """The field that a live kill is confirmed in."""
+    return text_field("typed", "Type the address again: this is a LIVE kill", "", "", False)
 
 
 def _dry_run(command: Command) -> Block:
@@ -98,7 +103,7 @@ def review(case: Case, gate: GateView, *, deny: bool = False) -> Block:
         decision["initial_option"] = choices[-1]
     blocks += [
         field("decision", "Your decision is final", decision),
-        _text("reason", "Why", "", "shown beside your name", least=3, lines=True),
+        text_field("reason", "Why", "", "shown beside your name", least=3, lines=True),
     ]
     private = json.dumps({"gate": str(GateRef.of(case.id, gate))})
     return modal(REVIEW, f"Review {case.id}", blocks, submit="Decide", private=private)
@@ -127,7 +132,7 @@ def abort(case: Case, reason: str = "") -> Block:
     """Stop a case: a reason, and what that means."""
     blocks = [
         section(f"*Abort {title(case)}?* Nothing more is started. What was contained stays so."),
-        _text("reason", "Why", reason, "kept in the journal", least=3, lines=True),
+        text_field("reason", "Why", reason, "kept in the journal", least=3, lines=True),
     ]
     private = json.dumps({"case": case.id})
     return modal(ABORT, f"Abort {case.id}", blocks, submit="Abort", private=private)
@@ -146,7 +151,7 @@ def attest(case: Case, change: ChangeView) -> Block:
     blocks = [
         head,
         section(f"*By hand:* {said(change.plan.manual, 600)}"),
-        _text("reason", "What was done", "", "where, and what you saw", least=10, lines=True),
+        text_field("reason", "What was done", "", "where, and what you saw", least=10, lines=True),
         context("You vouch for it with your name. It counts as contained only once it reads so."),
     ]
     private = json.dumps({"step": str(StepRef.of(case.id, change.plan.id))})
@@ -173,7 +178,7 @@ def restore(case: Case, reason: str = "") -> Block:
     fixed = option("The cause is found and fixed", "fixed")
     blocks += [
         field("cause", "Before access returns", {"type": "checkboxes", "options": [fixed]}),
-        _text("reason", "Why", reason, "kept in the journal", least=10, lines=True),
+        text_field("reason", "Why", reason, "kept in the journal", least=10, lines=True),
     ]
     private = json.dumps({"case": case.id})
     return modal(RESTORE, f"Restore {case.id}", blocks, submit="Ask for approval", private=private)
@@ -210,20 +215,6 @@ def _plain(change: ChangeView) -> str:
 def _change(change: ChangeView) -> str:
     before = words.UNDO[change.plan.undo_kind]
     return f"`{change.plan.action}` {said(change.plan.label, 80)} · {before}"
-
-
-def _text(
-    name: str, label: str, value: str, hint: str, needed: bool = True, *,
-    least: int = 0, lines: bool = False,
-) -> Block:  # fmt: skip
-    element: Block = {"type": "plain_text_input", "multiline": lines, "max_length": 1000}
-    if least:
-        element["min_length"] = least
-    if value:
-        element["initial_value"] = value[:1000]
-    if hint:
-        element["placeholder"] = plain(hint)
-    return field(name, label, element, **({} if needed else {"optional": True}))
 
 
 def _choice(name: str, label: str, values: tuple[str, ...], chosen: str) -> Block:

@@ -19,10 +19,11 @@ _ANIMALS = """
 badger bear beaver bison crane curlew deer dingo dolphin eagle egret falcon ferret finch fox gecko
 heron ibis jackal kestrel koala lemur lynx magpie marten newt ocelot orca osprey otter owl panda
 puffin quail raven robin seal stork swan tapir tern toad vole walrus weasel wren
-""".split()  # noqa: SIM905
+""".split()  # noqa: SIM905  # likewise
 _VALUE = re.compile(r"(K-\d{1,9})\|([a-z0-9][a-z0-9/-]{0,80})\|([0-9a-f]{12,64})")
 _CASE = re.compile(r"K-\d{1,9}")
 _STEP = re.compile(r"(K-\d{1,9})\|([0-9a-f]{24})")
+_ALERT = re.compile(r"A-([1-9]\d{0,17})")
 
 
 def codename(case: str, turn: int = 0) -> str:
@@ -31,10 +32,13 @@ def codename(case: str, turn: int = 0) -> str:
     return f"{_COLOURS[seed[0] % len(_COLOURS)]}-{_ANIMALS[seed[1] % len(_ANIMALS)]}"
 
 
-def channel_name(prefix: str, case: str, turn: int = 0) -> str:
-    """``kill-1127-amber-otter``; a further one for a case whose channel was lost has a number."""
-    again = f"-{turn + 1}" if turn else ""
-    return f"{prefix}-{case.removeprefix('K-')}-{codename(case)}{again}"[:80]
+def channel_name(prefix: str, case: str, turn: int = 0, *, drill: bool = False) -> str:
+    """``kill-1127-amber-otter``, in a drill ``drill-kill-1127-amber-otter``.
+
+    A further one for a case whose channel was lost has a number.
+    """
+    first, again = "drill-" if drill else "", f"-{turn + 1}" if turn else ""
+    return f"{first}{prefix}-{case.removeprefix('K-')}-{codename(case)}{again}"[:80]
 
 
 def title(case: Case) -> str:
@@ -104,6 +108,12 @@ def mark(name: str) -> str:
 def case_id(value: str) -> str:
     """The case in a button's value; "" where it is none."""
     return value if _CASE.fullmatch(value) else ""
+
+
+def alert_number(value: str) -> int:
+    """The number of the alert in a button's value; 0 where it is none."""
+    found = _ALERT.fullmatch(value)
+    return int(found[1]) if found else 0
 
 
 def since(case: Case, at: str) -> str:

@@ -14,6 +14,7 @@ from datetime import datetime
 import structlog
 
 from bot import story
+from bot.board import Board
 from bot.budget import Budget
 from bot.delivery import Delivery
 from bot.homes import Homes
@@ -21,6 +22,7 @@ from bot.outbox import CASE, INDEX, Intent, Outbox, Post
 from killswitch.api import Killswitch
 from killswitch.model.case import Case, CaseState, GateView
 from killswitch.model.errors import Broken, KillswitchError, Transient
+from killswitch.model.event import What
 
 log = structlog.get_logger()
 
@@ -36,8 +38,16 @@ _PERCENT = (25, 50, 75)
 class Notifier:
     """The task. ``start`` and ``stop``; ``drained`` once nothing waits."""
 
-    def __init__(self, api: Killswitch, outbox: Outbox, delivery: Delivery, homes: Homes) -> None:
+    def __init__(
+        self,
+        api: Killswitch,
+        outbox: Outbox,
+        delivery: Delivery,
+        homes: Homes,
+        board: Board | None = None,
+    ) -> None:
         self.api, self.outbox, self.delivery, self.homes = api, outbox, delivery, homes
+        self.board = board  # where alerts and a channel for their list are configured
         self.budget = Budget()
         self.outage = OUTAGE
         self.degraded = ""  # why Slack is behind, or ""
@@ -98,6 +108,8 @@ class Notifier:
         """One look at everything. Raises Transient while Slack does not answer."""
         self._read()
         self._remind()
+        if self.board:
+            self.board.look()
         if self._waits(""):
             return
         await self._sync(urgent=True)
@@ -105,6 +117,7 @@ class Notifier:
             await self._send(post)
             self._read()
         await self._sync(urgent=False)
+        await self._list_alerts()
         await self._look_after()
         self._recovered()
 
@@ -115,8 +128,10 @@ class Notifier:
         entries = self.api.since(self.outbox.cursor() or 0)
         if not entries:
             return
-        intents: list[Intent] = []
+        intents = self.board.due(entries) if self.board else []
         for entry in entries:
+            if entry.what is What.ALERTS:
+                self.homes.changed(entry)
             if not entry.case.startswith("K-"):
                 continue
             case = self.api.show(entry.case)
@@ -158,6 +173,9 @@ class Notifier:
         if self._waits(place):
             return
         try:
+            if not post.case:
+                await self._send_list(post)
+                return
             sent = await self.delivery.send(post)
             self._follow(self.api.show(post.case))  # it may have moved on meanwhile
         except Transient as error:
@@ -168,6 +186,24 @@ class Notifier:
         if not sent and post.case in self.delivery.held:
             self._paused[place] = time.monotonic() + 2.0
             self._warn(post.case)
+
+    async def _send_list(self, post: Post) -> None:
+        """The list of alerts, which belongs to no case."""
+        if self.board:
+            await self.board.send(post)
+        else:
+            self.outbox.drop(post)  # alerts are configured no longer
+
+    async def _list_alerts(self) -> None:
+        """Keep the list of alerts current."""
+        if self.board is None or self._waits("chat.update"):
+            return
+        try:
+            await self.board.keep_current(self.budget)
+        except Transient as error:
+            if error.retry_after is None:
+                raise
+            self._paused["chat.update"] = time.monotonic() + error.retry_after
 
     def _warn(self, case: str) -> None:
         """Somebody who must not be is in the channel and could not be removed."""
@@ -224,6 +260,8 @@ class Notifier:
         if time.monotonic() - self._looked < LOOK_EVERY:
             return
         self._looked = time.monotonic()
+        if self.board:
+            self.board.look_again()
         for case in list(self._live.values()):
             await self.delivery.look_after(case)
 

@@ -17,11 +17,11 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from bot.tables import cursors, posts
+from bot.web import EVENT
 from killswitch.audit.store import Store
 
 DUE, SENDING, THERE, DROPPED = "due", "sending", "there", "dropped"
 CASE, INDEX = "case", "index"  # where a message goes; else it is somebody's address
-EVENT = "killswitch_post"  # the metadata by which a message is found again
 _READ = "journal"
 
 
@@ -107,6 +107,20 @@ class Outbox:
         """The newest message of that kind that is there."""
         found = self.there(case, (kind,))
         return found[-1] if found else None
+
+    def meant(self, kind: str) -> list[Post]:
+        """The messages of that kind that are there or are to be, oldest first."""
+        return self._select(posts.c.kind == kind, posts.c.state != DROPPED)
+
+    def since(self, kinds: Iterable[str], at: str) -> list[str]:
+        """What messages of those kinds, meant since then, are about."""
+        query = select(posts.c.about).where(posts.c.kind.in_(tuple(kinds)), posts.c.at > at)
+        with self.store.read() as tx:
+            return [str(about) for about in tx.execute(query.order_by(posts.c.number)).scalars()]
+
+    def turn(self, post: Post, kind: str) -> None:
+        """It is a message of another kind from now on."""
+        self._update(post, kind=kind)
 
     def sending(self, post: Post, channel: str) -> None:
         """About to be sent: after a crash it is looked for before it is sent again."""

@@ -15,6 +15,7 @@ from bot.homes import Homes
 from bot.notifier import Notifier
 from bot.people import People
 from bot.presses import Press, Presses
+from bot.queue import Queue
 from bot.web import Web
 from killswitch import playbooks
 from killswitch.api import Killswitch, Person
@@ -41,6 +42,7 @@ class Parts:
     channels: Channels
     notifier: Notifier
     homes: Homes
+    queue: Queue | None  # where alerts are configured
     via: str
 
     @property
@@ -69,10 +71,11 @@ class Parts:
         """Open a modal at once, then fill it when it is known who asks and what they may see.
 
         ``first``: what it shows until then. Nothing goes over the network before ``views.open``.
+        What is pressed in a modal is shown in that one.
         """
         view = first or told(name, "One moment…")
         try:
-            opened = await self.web.call("views.open", trigger_id=body["trigger_id"], view=view)
+            shown = await self._opened(body, view)
         except VendorError as error:
             log.warning("a form could not be opened", name=name, why=error.why)
             await self._tell(body, "Slack could not open a form. `agent-kill` at a terminal works.")
@@ -85,11 +88,18 @@ class Parts:
             await self.presses.done(self.press(body, "look").id, f"refused: {error.why}")
             hint = f"\n_{said(error.hint, 300)}_" if error.hint else ""
             full = told("Refused", f"{said(error.why, 500)}.{hint}\nNothing was started.")
-        try:
-            shown = opened["view"]  # by its hash: a form that was sent meanwhile stays as it is
+        try:  # by its hash: a form that was sent meanwhile stays as it is
             await self.web.call("views.update", view_id=shown["id"], hash=shown["hash"], view=full)
         except VendorError as error:
             log.info("a form was closed", name=name, why=error.why)
+
+    async def _opened(self, body: Body, view: Block) -> Body:
+        there: Body = body.get("view") or {}
+        if there.get("type") == "modal":
+            return there
+        opened = await self.web.call("views.open", trigger_id=body["trigger_id"], view=view)
+        found: Body = opened["view"]
+        return found
 
     async def _tell(self, body: Body, text: str) -> None:
         press = self.press(body, "look")

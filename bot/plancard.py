@@ -25,7 +25,9 @@ def plan_card(case: Case) -> Message:
 
 def plan_blocks(plan: Plan, per_layer: int) -> list[Block]:
     """The plan, block by block."""
+    ahead = [section(f":warning: {words.GOES_AHEAD}")] if plan.automatic else []
     return [
+        *ahead,
         section(_who(plan)),
         fields(_reach(plan)),
         *_layers(plan, per_layer),

@@ -18,6 +18,7 @@ from bot.blocks import (
 from bot.naming import StepRef, since, title
 from bot.plancard import residual_lines
 from killswitch.model.case import SETTLED, Case, CaseState, ChangeState, ChangeView
+from killswitch.model.plan import Mode
 from killswitch.model.playbook import LAYERS
 from killswitch.report import words
 
@@ -29,7 +30,8 @@ def progress(case: Case, now: str) -> Message:
     word = words.word(words.CASES, case.state)
     until = case.settled_at or now
     text = f"{title(case)}: {word.label}, {since(case, until)}"
-    blocks = [header(f"Progress · {title(case)}"), *(b for b in _layers(case))]
+    layers = [] if case.request.mode is Mode.EVIDENCE else _layers(case)  # none is ever begun
+    blocks = [header(f"Progress · {title(case)}"), *layers]
     evidence = words.counted(len(case.items), "item")
     gaps = f", {words.counted(len(case.gaps), 'gap')}" if case.gaps else ""
     blocks.append(context(f"{word.glyph} {word.label} · {since(case, until)} · evidence: "

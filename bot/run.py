@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute
 
 from bot import app as bolt
 from bot import http, tables
+from bot.board import Board
 from bot.channels import Channels
 from bot.delivery import Delivery
 from bot.desk import Desk
@@ -28,6 +29,7 @@ from bot.outbox import Outbox
 from bot.parts import Parts
 from bot.people import People
 from bot.presses import Presses
+from bot.queue import Queue
 from bot.web import Web, client_of
 from killswitch.api import Killswitch
 from killswitch.config import Config
@@ -108,12 +110,16 @@ def _parts(config: Config, settings: Slack, api: Killswitch, web: Web) -> Parts:
         web, api, outbox, people, channels,
         index=settings.index_channel, reports=config.state / "reports",
     )  # fmt: skip
-    desk = Desk(api, config, people, presses, web)
-    homes = Homes(web, api, people)
-    notifier = Notifier(api, outbox, delivery, homes)
+    queue = Queue(config, api) if config.written.alerts else None
+    desk = Desk(api, config, people, presses, web, queue)
+    homes = Homes(web, api, people, queue)
+    index = settings.index_channel
+    board = Board(queue, outbox, web, channels, api, index=index) if queue and index else None
+    notifier = Notifier(api, outbox, delivery, homes, board)
     return Parts(
-        api, config, web, people, presses, desk, channels, notifier, homes, via=settings.mode
-    )
+        api, config, web, people, presses, desk, channels, notifier, homes, queue,
+        via=settings.mode,
+    )  # fmt: skip
 
 
 async def _warm(parts: Parts) -> None:
@@ -127,7 +133,7 @@ async def _warm(parts: Parts) -> None:
 
 async def _drain(notifier: Notifier) -> None:
     until = time.monotonic() + DRAIN
-    while not notifier.drained and not notifier.degraded and time.monotonic() < until:  # noqa: ASYNC110
+    while not notifier.drained and not notifier.degraded and time.monotonic() < until:  # noqa: ASYNC110  # flags
         await asyncio.sleep(0.1)
 
 
@@ -150,13 +156,13 @@ class _Socket:
             await asyncio.gather(self._task, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WITHIN):
-                await self._handler.close_async()  # type: ignore[no-untyped-call]
+                await self._handler.close_async()  # type: ignore[no-untyped-call]  # Bolt's
 
     async def _connect(self) -> None:
         tries = 0
         while True:
             try:
-                await self._handler.connect_async()  # type: ignore[no-untyped-call]
+                await self._handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt's
             except (SlackClientError, aiohttp.ClientError, OSError, TimeoutError) as error:
                 pause = AGAIN[min(tries, len(AGAIN) - 1)]
                 tries += 1

@@ -10,6 +10,7 @@ from bot.blocks import Message
 from bot.outbox import INDEX, THERE, Intent, Post
 from killswitch.model.case import SETTLED, Case, CaseState
 from killswitch.model.event import Entry, What
+from killswitch.model.plan import Mode
 from killswitch.report import comms
 
 WITH_BUTTONS = ("gate", "gate-dm", "reminder", "attention")  # kept current by editing, at once
@@ -23,6 +24,9 @@ May = Callable[[str, str], tuple[str, ...]]  # case, gate -> who can still answe
 def due(entry: Entry, case: Case, may: May, told: frozenset[str]) -> Iterator[Intent]:
     """The messages that this entry calls for. ``told``: who may get direct messages at all."""
     data = entry.data
+    if case.request.mode is Mode.EVIDENCE:
+        yield from _collected(entry, case)
+        return
     match entry.what:
         case What.REQUESTED | What.RESOLVED:
             yield from _begun(case)
@@ -52,6 +56,12 @@ def due(entry: Entry, case: Case, may: May, told: frozenset[str]) -> Iterator[In
         case What.CLOSED:
             yield Intent(case.id, "drafts")
             yield Intent(case.id, "report")
+
+
+def _collected(entry: Entry, case: Case) -> Iterator[Intent]:
+    """Where only evidence is wanted nobody is asked: a line at the end, no channel, no messages."""
+    if entry.what in (What.SETTLED, What.REFUSED):
+        yield Intent(case.id, "index", to=INDEX)
 
 
 def _begun(case: Case) -> Iterator[Intent]:

@@ -15,7 +15,7 @@ presses = Table(  # what people did, written before it is acknowledged
     metadata,
     Column("id", Text, primary_key=True),  # of the interaction: a second delivery has the same
     Column("at", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # start, answer, attest, abort, restore, look, refused
+    Column("kind", Text, nullable=False),  # start, answer, alert-start, look, refused and so on
     Column("user", Text, nullable=False),
     Column("team", Text, nullable=False),
     Column("work", JSON, nullable=False),  # what is to be done; never a token or a trigger
@@ -30,9 +30,9 @@ posts = Table(  # every message of ours that is there, or should be
     metadata,
     Column("number", _NUMBER, primary_key=True, autoincrement=True),
     Column("key", Text, nullable=False, unique=True),
-    Column("case_id", Text, nullable=False, index=True),
+    Column("case_id", Text, nullable=False, index=True),  # "": the list of alerts
     Column("kind", Text, nullable=False),
-    Column("about", Text, nullable=False),  # gate, change or percentage
+    Column("about", Text, nullable=False),  # gate, change, percentage or rule
     Column("to", Text, nullable=False),  # "case", "index", or an address for a direct message
     Column("state", Text, nullable=False, index=True),  # due, sending, there, dropped
     Column("channel", Text, nullable=False),

@@ -19,6 +19,7 @@ from bot import drill
 from killswitch.model.errors import Already, Denied, Missing, Transient, Unexpected, VendorError
 
 TIMEOUT = 10  # seconds
+EVENT = "killswitch_post"  # the metadata by which a message is found again
 
 _GONE = {
     "channel_not_found",
@@ -120,6 +121,18 @@ class Web:
             unfurl_links=False,
             unfurl_media=False,
         )
+
+    async def find(self, channel: str, key: str) -> str:
+        """The ``ts`` of our message that carries that key invisibly; "" where there is none."""
+        answer = await self.read(
+            "conversations.history", channel=channel, limit=200, include_all_metadata="true"
+        )
+        for message in answer.get("messages", []):
+            metadata = message.get("metadata") or {}
+            payload = metadata.get("event_payload") or {}
+            if metadata.get("event_type") == EVENT and payload.get("key") == key:
+                return str(message["ts"])
+        return ""
 
     async def tell(self, user: str, channel: str, text: str) -> None:
         """One private sentence: where the person is, or in a direct message."""

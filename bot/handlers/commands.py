@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackClientError
 
 from bot import grammar, homepage
 from bot.grammar import Command, Misread, Verb
-from bot.handlers import cases, gates, requests
+from bot.handlers import alerts, cases, gates, requests
 from bot.handlers.requests import Ack
 from bot.naming import GateRef
 from bot.parts import Body, Parts
@@ -30,7 +30,8 @@ HELP = """\
 • `/agent-kill approve K-12 GATE`, `deny K-12 GATE`
 • `/agent-kill abort K-12`, `restore K-12`
 • `/agent-kill drill`: how to rehearse it
-Without Slack, `agent-kill` at a terminal does the same."""
+{alerts}Without Slack, `agent-kill` at a terminal does the same."""
+ALERTS = "• `/agent-kill alerts`: those that wait for people, for operators\n"
 DRILL = """\
 Drills are held from a terminal with a `killswitch.yaml` in `mode: drill`; this bot serves them \
 like real cases, marked DRILL. Starting one from Slack comes with the tabletop."""
@@ -49,12 +50,21 @@ def register(app: AsyncApp, parts: Parts) -> None:
                       f"_{error.hint}_")  # fmt: skip
             return
         fresh = await parts.look(body, verb=command.verb)
-        if command.verb in (Verb.HELP, Verb.DRILL):
-            await ack(HELP if command.verb is Verb.HELP else DRILL)
+        if answer := _said_at_once(parts, command.verb):
+            await ack(answer)
             return
         await ack()
         if fresh:
             await _open(parts, body, command, respond)
+
+
+def _said_at_once(parts: Parts, verb: Verb) -> str:
+    """The answer to what asks for no look at anything; "" for all else."""
+    if verb is Verb.HELP:
+        return HELP.format(alerts=ALERTS if parts.queue else "")
+    if verb is Verb.ALERTS and parts.queue is None:
+        return alerts.NONE
+    return DRILL if verb is Verb.DRILL else ""
 
 
 async def _open(parts: Parts, body: Body, command: Command, respond: Respond) -> None:
@@ -72,6 +82,8 @@ async def _open(parts: Parts, body: Body, command: Command, respond: Respond) ->
             await cases.abort(parts, body, command.case, command.reason)
         case Verb.RESTORE:
             await cases.restore(parts, body, command.case, command.reason)
+        case Verb.ALERTS:
+            await alerts.listed(parts, body)
         case _:
             await _list(parts, body, respond)
 

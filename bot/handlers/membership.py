@@ -18,6 +18,9 @@ def register(app: AsyncApp, parts: Parts) -> None:
     async def joined(body: Body) -> None:
         event = body["event"]
         channel, user = str(event["channel"]), str(event["user"])
+        board = parts.notifier.board
+        if board and channel == board.index:
+            board.look_again()
         case = parts.channels.case_of(channel)
         if not case:
             return

@@ -109,7 +109,7 @@ async def submit(parts: Parts, ack: Ack, body: Body) -> None:
         await parts.look(body, misread=error.why)
         await ack(response_action="errors", errors={"subject": f"{error.why}. {error.hint}"})
         return
-    if parts.live and not _typed(values.get("typed", ""), command.subject):
+    if parts.live and not typed(values.get("typed", ""), command.subject):
         await parts.look(body, misread="not typed again")
         await ack(response_action="errors", errors={"typed": "This is not the same address."})
         return
@@ -140,7 +140,8 @@ def _standing(parts: Parts, command: Command, fresh: bool) -> str:
     return "Taken already. `/agent-kill list` shows how it stands."
 
 
-def _typed(text: str, subject: str) -> bool:
+def typed(text: str, subject: str) -> bool:
+    """Whether somebody typed that subject again."""
     try:
         return grammar.parse(text).subject == subject
     except Misread:

@@ -109,7 +109,7 @@ class Players:
         """Whether the open modal says so."""
         return text.lower() in of_view(self.slack.view(user)).lower()
 
-    def channel(self, case: str = "K-1", prefix: str = "kill") -> str:
+    def channel(self, case: str = "K-1", prefix: str = "drill-kill") -> str:
         """The name of the case's channel, "" before there is one."""
         start = f"{prefix}-{case.removeprefix('K-')}-"
         names = [

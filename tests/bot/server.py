@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from tabletop.home import prepare
 from tabletop.sims.slack import FakeSlack
 from tests.bot.office import PLAYBOOK, Players, settings, world
 from tests.drill import DANA, JO
+from tests.engine_process import EngineProcess
 
 STARTS_WITHIN = 40.0  # seconds
 SETTLES_WITHIN = 60.0
@@ -44,14 +42,14 @@ class Server(Players):
             folder,
             more.pop("world", None) or world(),
             vendors=("okta", "claude"),
+            unpaced=True,
             playbooks="playbooks",
             slack=more.pop("only", None) or settings(slack, **more.pop("bot", {})),
             **more,
         )
-        self.log = folder / "serve.log"
         self.port = free_port()
         self.api = Killswitch(wiring.build(configuration.load(self.file)))
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: EngineProcess | None = None
 
     async def __aenter__(self) -> Server:
         self.sims.start()
@@ -61,27 +59,27 @@ class Server(Players):
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
         await self.end(signal.SIGTERM)
         if error is not None:
-            print(self.log.read_text()[-6000:])  # noqa: T201  # why, for the reader
-            print(self.slack.transcript()[-6000:])  # noqa: T201
+            print(self.log[-6000:])  # noqa: T201  # why, for the reader
+            print(self.slack.transcript()[-6000:])  # noqa: T201  # and what Slack saw
         await self.api.house.connections.aclose()
         self.api.house.store.close()
         self.sims.stop()
 
     async def start(self, *, connected: bool = True) -> None:
         """Start it; returns when it takes presses."""
-        with self.log.open("ab") as out:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "killswitch", "--config", str(self.file),
-                "serve", "--port", str(self.port),
-                stdout=out, stderr=out, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )  # fmt: skip
+        self.process = EngineProcess(self.file, port=self.port)
         await self.wait(self._answers, STARTS_WITHIN)
         if connected and self.slack.settings()["mode"] == "socket":
             await self.slack.connected(seconds=STARTS_WITHIN)
 
+    @property
+    def log(self) -> str:
+        """What the process said, and those before it."""
+        return self.process.log.read_text() if self.process else ""
+
     def _answers(self) -> bool:
         assert self.process is not None
-        assert self.process.returncode is None, self.log.read_text()[-3000:]
+        assert self.process.alive, self.log[-3000:]
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", self.port), timeout=0.2).close()
             return True
@@ -91,9 +89,9 @@ class Server(Players):
         """Send it a signal and wait until it has ended; its exit status."""
         if self.process is None:
             return 0
-        if self.process.returncode is None:
-            self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 30)
+        if self.process.alive:
+            self.process.send(number)
+        return await self.process.ended()
 
     async def ask(self, user: str = DANA, subject: str = JO, **fields: Any) -> str:
         """Ask for a kill through command and form; the case's id when it is taken."""

@@ -13,11 +13,15 @@ from bot import cards, homepage, modals, plancard, progress
 from bot.blocks import cut, said
 from bot.grammar import Command, Verb
 from bot.naming import GateRef, channel_name, codename, title
+from bot.outbox import INDEX
+from bot.story import due
 from killswitch.model.case import Case
 from killswitch.model.plan import Mode
 from killswitch.model.playbook import Assurance
+from killswitch.report import words
 from tabletop.sims.slack_blocks import problems, view_problems
 from tests.bot.office import buttons, of_view
+from tests.drill import SOL
 from tests.report.cases import ALL, EVERYTHING, contained, hostile
 from tests.report.journal import KEYS, Story, at
 
@@ -189,6 +193,35 @@ def test_neither_channel_nor_index_name_anybody() -> None:
             assert name not in re.split(r"[^a-z]+", text.lower())
     assert codename("K-1") == codename("K-1")
     assert channel_name("kill", "K-7", 1).endswith("-2")
+
+
+def test_a_drills_channel_says_so_first() -> None:
+    assert channel_name("kill", "K-7") == f"kill-7-{codename('K-7')}"
+    assert channel_name("kill", "K-7", 1, drill=True) == f"drill-kill-7-{codename('K-7')}-2"
+    assert len(channel_name("k" * 90, "K-999999999", 4, drill=True)) == 80
+
+
+def test_an_automatic_case_says_that_it_goes_ahead_and_that_deny_stops_it() -> None:
+    story = Story(automatic=True, door="alert:splunk").planned(EVERYTHING).opened()
+    case = story.case()
+    gate = case.gates["lead"]
+    for card in (cards.headline(case), cards.gate_card(case, gate, gate.approvers)):
+        assert words.GOES_AHEAD in of_view(card)
+    assert "Deny" in buttons(cards.gate_card(case, gate, gate.approvers))
+    over = story.shut("denied", 30).settled("denied", 31).case()
+    for card in (cards.headline(over), cards.gate_card(over, over.gates["lead"], ())):
+        assert words.GOES_AHEAD not in of_view(card)
+    asked = Story().planned(EVERYTHING).opened().case()
+    assert words.GOES_AHEAD not in of_view(cards.headline(asked))
+    assert words.GOES_AHEAD not in of_view(cards.gate_card(asked, asked.gates["lead"], ()))
+
+
+def test_a_case_that_only_collects_asks_for_one_line_when_it_ends() -> None:
+    story = Story(Mode.EVIDENCE).planned(EVERYTHING).evidence().settled("collected", 20)
+    case = story.case()
+    called = [i for e in story.entries for i in due(e, case, lambda *_: (), frozenset({SOL}))]
+    assert [(i.kind, i.to) for i in called] == [("index", INDEX)]
+    assert "Evidence only" in of_view(cards.index_line(case))
 
 
 @pytest.mark.parametrize(

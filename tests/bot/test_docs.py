@@ -18,9 +18,9 @@ from tests.drill import DANA, JO
 PAGE = Path("docs/slack.md")
 
 
-def block(key: str, page: str) -> dict[str, Any]:
+def block(key: str) -> dict[str, Any]:
     """The page's first YAML block with that key in it."""
-    for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
+    for text in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL):
         indent = len(text) - len(text.lstrip())
         data = yaml.safe_load("\n".join(line[indent:] for line in text.splitlines()))
         if key in data.get("slack", {}):
@@ -30,7 +30,7 @@ def block(key: str, page: str) -> dict[str, Any]:
 
 
 async def test_the_steps_make_a_working_bot(tmp_path: Path) -> None:
-    shown = block("app_id", PAGE.read_text())  # noqa: ASYNC240
+    shown = block("app_id")
     home = tmp_path / "home"
     with FakeSlack(world()) as slack:
         slack.install(Path("bot/manifest.yaml"))  # step 2
@@ -46,7 +46,7 @@ async def test_the_steps_make_a_working_bot(tmp_path: Path) -> None:
             async with httpx.AsyncClient() as client:
                 health = (await client.get(f"http://127.0.0.1:{server.port}/healthz")).json()
             assert health["slack"] == "up"
-            assert "slack is connected" in server.log.read_text()
+            assert "slack is connected" in server.log
             assert "/agent-kill" in (await slack.slash(DANA, "help")).texts[0]  # 9
             await slack.slash(DANA, f"{JO} --dry-run", escape=True)
             await server.fill(DANA, JO)
@@ -57,5 +57,5 @@ async def test_the_steps_make_a_working_bot(tmp_path: Path) -> None:
 
 
 def test_the_page_shows_http_mode_with_keys_that_exist() -> None:
-    shown = block("signing_secret", PAGE.read_text())
+    shown = block("signing_secret")
     assert set(shown) == {"mode", "signing_secret"}

@@ -12,7 +12,7 @@ JO = "person:jo@corp.example"
 
 
 def kill(**more: object) -> Command:
-    return Command(Verb.KILL, subject=JO, **more)  # type: ignore[arg-type]
+    return Command(Verb.KILL, subject=JO, **more)
 
 
 READ = [
@@ -58,6 +58,7 @@ READ = [
     ("abort", "abort K-1 it's wrong", Command(Verb.ABORT, case="K-1", reason="it's wrong")),
     ("restore", "restore K-12", Command(Verb.RESTORE, case="K-12")),
     ("list", "list", Command(Verb.LIST)),
+    ("alerts", "Alerts", Command(Verb.ALERTS)),
     ("drill", "drill", Command(Verb.DRILL)),
     ("help", "HELP", Command(Verb.HELP)),
     (

@@ -20,7 +20,7 @@ OURS: dict[str, Any] = {
 
 
 def door(enterprise: str = "") -> Guard:
-    return Guard("A1", "T1", enterprise, None, None, None)  # type: ignore[arg-type]
+    return Guard("A1", "T1", enterprise, None, None, None)
 
 
 @pytest.mark.parametrize(

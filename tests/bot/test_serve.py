@@ -8,7 +8,7 @@ import pytest
 
 from tabletop.home import prepare
 from tests.bot.office import PLAYBOOK, world
-from tests.cli.support import run
+from tests.cli.support import run_anew
 
 # What a machine without the extra sees: the package is nowhere on the path.
 WITHOUT = """
@@ -41,7 +41,7 @@ def test_a_missing_library_is_said_with_what_to_install(tmp_path: Path, package:
     (tmp_path / "sitecustomize.py").write_text(WITHOUT.format(package=package))
     path = f"{tmp_path}:{Path(__file__).parents[2]}"
     with sims:
-        done = run("--config", str(file), "serve", env={"PYTHONPATH": path})
+        done = run_anew("--config", str(file), "serve", env={"PYTHONPATH": path})
     assert done.code == 10, done
     assert "`slack:` is configured and slack-bolt is not installed" in done.err
     assert "pip install 'agent-kill[slack]'" in done.err
