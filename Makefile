@@ -13,6 +13,9 @@ INSTALL = $(PIP) install --require-hashes --no-deps --progress-bar off
 # one line a package while it is fetched
 SHOW = sed -un 's/^Collecting \([^ ]*\).*/  \1/p; s/^Successfully.*/  installed/p; /ERROR/p'
 
+# Tests and drills start many processes: each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test bench drills crash check docs lock clean
 
 demo: $(VENV)/.demo

@@ -92,11 +92,11 @@ def named_steps() -> Iterator[None]:
         _step.set(name)
         return await run(self, name, *rest)
 
-    Durable.step, Reserved.run = named_step, named_run  # type: ignore[method-assign]
+    Durable.step, Reserved.run = named_step, named_run
     try:
         yield
     finally:
-        Durable.step, Reserved.run = step, run  # type: ignore[method-assign]
+        Durable.step, Reserved.run = step, run
 
 
 def path(view: Case, calls: Iterable[Call], exchanges: Iterable[tuple[str, float, float]]) -> float:

@@ -69,7 +69,7 @@ def main() -> None:
     sims.assign()
     real, record = dict(sims.sims), Record()
     for name, sim in real.items():
-        sims.sims[name] = Timed(name, sim, record)  # type: ignore[assignment]
+        sims.sims[name] = Timed(name, sim, record)
     with sims:
         say("ready")
         for line in sys.stdin:

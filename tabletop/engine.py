@@ -95,7 +95,7 @@ class Engine:
             return
         process.terminate()
         until = time.monotonic() + ENDS_WITHIN
-        while process.poll() is None and time.monotonic() < until:  # noqa: ASYNC110
+        while process.poll() is None and time.monotonic() < until:  # noqa: ASYNC110  # it is polled
             await asyncio.sleep(0.05)
         if process.poll() is None:
             process.kill()

@@ -22,7 +22,7 @@ from tabletop.record import Moment, Record
 from tabletop.scenario import Scenario
 
 if TYPE_CHECKING:  # it brings boto3 along
-    from securesystemslib.signer import Signer  # type: ignore[attr-defined]
+    from securesystemslib.signer import Signer
 
 KEY = "drill-signing-key.pem"
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from killswitch.loopback import only_loopback
-from tests.faults.engine_process import _forks
+from tests.forks import forks
 
 WITHIN = 60.0  # seconds
 _ASKED = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
@@ -44,8 +44,8 @@ def confined(work: Callable[..., Any], *args: Any, beside: str = "", fence: bool
 
     ``fence=False``: without one, for what the notes should show then.
     """
-    here, there = _forks.Pipe()
-    process = _forks.Process(target=_run, args=(there, work, args, beside, fence))
+    here, there = forks.Pipe()
+    process = forks.Process(target=_run, args=(there, work, args, beside, fence))
     process.start()
     there.close()
     try:

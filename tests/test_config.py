@@ -260,8 +260,8 @@ def test_a_simulators_settings_make_a_drill(tmp_path: Path, world: World, vendor
         for where, secret in list(references.places(catalogue.vendor(vendor).settings, plain)):
             inner = made
             for part in where[:-1]:
-                inner = inner[part]  # type: ignore[index]
-            inner[where[-1]] = {"plain": secret}  # type: ignore[index]
+                inner = inner[part]
+            inner[where[-1]] = {"plain": secret}
         data = {"mode": "drill", "connections": {"sim": {"vendor": vendor, **made}}}
         found = config.load(written(tmp_path, json.dumps(data)))
         assert found.settings("sim") == catalogue.vendor(vendor).settings(**plain)

@@ -93,5 +93,5 @@ connections:
     assert found["known_credentials"]["sha256-1"].get_secret_value() == "fake-LEAKED"
     for inner, line in (("{env: APP}", 7), ("{env: LEAKED}", 9)):
         wrong = written(tmp_path, text.replace(inner, SECRET))
-        error = refused(lambda file=wrong: config.load(file))  # type: ignore[misc]
+        error = refused(lambda file=wrong: config.load(file))
         assert (error.line, "is a secret in the file" in error.why) == (line, True)

@@ -20,13 +20,13 @@ from killswitch.written import Alerts
 
 log = structlog.get_logger()
 
-KNOWN_FOR = 30.0  # seconds that protected people and our own names are not read again
+KNOWN_FOR = 30.0  # seconds between looks at protected people and our own names
 VENDOR_WITHIN = 2.0  # seconds
 _GROUPS_KEPT = timedelta(minutes=10)
 
 
 class Known:
-    """Read again after half a minute.
+    """Read every half a minute, beside the alerts, so that no alert waits for it.
 
     A vendor that does not answer holds nothing up: the plan's own guards ask again.
     """
@@ -37,10 +37,20 @@ class Known:
         self._house = house
         self._read: tuple[float, State] | None = None
 
+    async def run(self) -> None:
+        """Without end. The vendors' SDKs are loaded first: that takes seconds, once."""
+        await self._house.connections.warm()
+        while True:
+            await self._look()
+            await asyncio.sleep(KNOWN_FOR)
+
     async def state(self) -> State:
-        """What holds for every alert now."""
-        if self._read and time.monotonic() - self._read[0] < KNOWN_FOR:
-            return self._read[1]
+        """What holds for every alert now, as it was read within the last minute."""
+        if self._read is None or time.monotonic() - self._read[0] > 2 * KNOWN_FOR:
+            return await self._look()
+        return self._read[1]
+
+    async def _look(self) -> State:
         groups = self._house.rules.protected_groups
         members, names = await asyncio.gather(
             asyncio.gather(*(self._members(group) for group in groups)),

@@ -104,7 +104,8 @@ def _decide(
         intake.confirming[name] = Confirming(name, connection, house, store, in_force)
         if poll:
             intake.polling[name] = Poller(name, source, connection, house, store, in_force)
-    work = {"alerts": intake.worker.run(), "shedding": Shedding(house, store, settings.keep).run()}
+    work = {"alerts": intake.worker.run(), "known": intake.worker.known.run()}
+    work |= {"shedding": Shedding(house, store, settings.keep).run()}
     work |= {f"reading {name}": reading.run() for name, reading in intake.confirming.items()}
     work |= {f"polling {name}": poller.run() for name, poller in intake.polling.items()}
     intake.tasks = [asyncio.create_task(run, name=name) for name, run in work.items()]

@@ -50,7 +50,7 @@ class Worker:
         self._store = store
         self._rules = {rule.name: rule for rule in rules}
         self._acting = Acting(config, self._settings, api, store, self._rules)
-        self._known = Known(config, self._settings, api.house)
+        self.known = Known(config, self._settings, api.house)
         self._said: dict[str, datetime] = {}  # cap -> until when it needs no saying again
         self._read_first = [n for n, s in self._settings.sources.items() if s.connection]
         self.trouble = ""
@@ -89,7 +89,7 @@ class Worker:
     # -- a batch -------------------------------------------------------------------------------
 
     async def _batch(self, alerts: Sequence[Alert]) -> Batch:
-        base, rules = await self._known.state(), list(self._rules.values())
+        base, rules = await self.known.state(), list(self._rules.values())
         readings = await asyncio.to_thread(lambda: [_read(alert, rules) for alert in alerts])
         mode = self._config.mode
         return Batch(self._house, self._store, self._settings, mode, base, readings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from killswitch import playbooks
 from killswitch.api import OPERATORS
@@ -13,7 +13,7 @@ from killswitch.engine.connections import Connection
 from killswitch.engine.house import House
 from killswitch.model.errors import KillswitchError
 from killswitch.model.playbook import Escalate
-from killswitch.model.subject import Kind, Subject
+from killswitch.model.subject import Account, Kind, Subject
 from killswitch.report.words import counted, listed
 
 
@@ -99,9 +99,7 @@ async def _resolves(email: str, providers: Iterable[Connection]) -> Finding:
     known, unknown = [], []
     for connection in providers:
         try:
-            accounts = await connection.call(
-                lambda: connection.vendor.resolve(connection.client(), subject)  # noqa: B023
-            )
+            accounts = await _accounts(connection, subject)
         except KillswitchError as error:
             unknown.append(f"{connection.name}: {error.why}")
             continue
@@ -113,3 +111,7 @@ async def _resolves(email: str, providers: Iterable[Connection]) -> Finding:
     detail = "no identity provider knows this address"
     fix = "a misspelt address protects nobody: correct it under `protected:`"
     return Finding("protected", email, ok=False, detail=detail, fix=fix, blocks=False)
+
+
+async def _accounts(connection: Connection, subject: Subject) -> Sequence[Account]:
+    return await connection.call(lambda: connection.vendor.resolve(connection.client(), subject))

@@ -29,7 +29,7 @@ from killswitch.model.errors import Broken
 from killswitch.model.event import Entry, What
 
 if TYPE_CHECKING:  # it brings boto3 along, which a command that exports nothing need not load
-    from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
+    from securesystemslib.signer import Key, Signer
 
 _BAGIT = "BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n"
 _DRILL = "DRILL: every vendor was simulated; no real account was touched."

@@ -29,7 +29,7 @@ from killswitch.model.errors import Broken
 _OF_A_DRILL = b"DRILL: made in a drill. What this key signs was rehearsed.\n"
 
 if TYPE_CHECKING:  # it brings boto3 along, which a command that signs nothing need not load
-    from securesystemslib.signer import CryptoSigner, Key  # type: ignore[attr-defined]
+    from securesystemslib.signer import CryptoSigner, Key
 
 
 def create(path: Path) -> CryptoSigner:
@@ -72,7 +72,7 @@ def of_a_drill(path: Path) -> bool:
 
 def signer(private: Ed25519PrivateKey) -> CryptoSigner:
     """What signs with the key."""
-    from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
+    from securesystemslib.signer import CryptoSigner
 
     return CryptoSigner(private)
 
@@ -144,7 +144,7 @@ def read_public(pem: str | bytes) -> Key:
         raise Broken("that is no public key in PEM") from error
     if not isinstance(public, Ed25519PublicKey):
         raise Broken("that is no Ed25519 public key")
-    from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
+    from securesystemslib.signer import SSlibKey
 
     key: Key = SSlibKey.from_crypto(public)
     return key

@@ -170,10 +170,9 @@ def _any_of(known: Iterable[str]) -> Any | None:
 
 def _secret_in(match: Any) -> tuple[int, int]:
     """The group that took part; the whole match where the pattern has none."""
-    for number in range(1, match.re.groups + 1):
-        if match.span(number) != (-1, -1):
-            return match.span(number)  # type: ignore[no-any-return]
-    return match.span()  # type: ignore[no-any-return]
+    groups = range(1, match.re.groups + 1)
+    span: tuple[int, int] = match.span(next((n for n in groups if match.span(n) != (-1, -1)), 0))
+    return span
 
 
 def _whole(raw: bytes, span: _Span) -> _Span:

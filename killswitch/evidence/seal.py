@@ -24,7 +24,7 @@ from killswitch.model.evidence import Item
 
 if TYPE_CHECKING:  # it brings boto3 along, which a command that signs nothing need not load
     from securesystemslib.dsse import Envelope
-    from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
+    from securesystemslib.signer import Key, Signer
 
 FORMAT = "killswitch/manifest/1"
 PAYLOAD_TYPE = "application/vnd.killswitch.manifest+json"

@@ -12,7 +12,7 @@ from tabletop.aar.data import after_action
 from tabletop.record import Record, to_json
 
 if TYPE_CHECKING:  # it brings boto3 along, which a command that signs nothing need not load
-    from securesystemslib.signer import Signer  # type: ignore[attr-defined]
+    from securesystemslib.signer import Signer
 
 HOT_WASH = "hot-wash.md"
 

@@ -18,7 +18,7 @@ from killswitch.model.errors import Broken
 from tabletop.record import Record
 
 if TYPE_CHECKING:  # it brings boto3 along, which a command that signs nothing need not load
-    from securesystemslib.signer import Key, Signer  # type: ignore[attr-defined]
+    from securesystemslib.signer import Key, Signer
 
 FORMAT = "killswitch/drill-files/1"
 PAYLOAD_TYPE = "application/vnd.killswitch.drill+json"

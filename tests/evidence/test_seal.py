@@ -223,7 +223,7 @@ class Served:
                 with contextlib.suppress(ConnectionError):  # the asker may be gone
                     self.wfile.write(reply)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            def log_message(self, *_: object) -> None:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

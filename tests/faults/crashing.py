@@ -31,7 +31,7 @@ from tabletop.home import prepare
 from tabletop.sims.base import Exchange
 from tabletop.sims.world import World
 from tests.drill import JO, LEE, Drill
-from tests.faults.engine_process import Bomb, EngineProcess
+from tests.engine_process import Bomb, EngineProcess
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -54,16 +54,17 @@ class Tripwire:
 class Crashing(Drill):
     """Simulators, house and API in this process, the engine in another."""
 
-    engine: EngineProcess  # type: ignore[assignment]  # the newest one
+    engine: EngineProcess  # the newest one
 
     @classmethod
     def of(cls, folder: Path, **more: Any) -> Crashing:
         """As ``Drill.of``; Okta and Claude. The engine is started by the test."""
         more.setdefault("drill", {"world": "world.json", "watch_for": "1s", "watch_every": "1s"})
-        file, sims = prepare(folder, World.named("small"), vendors=("okta", "claude"), **more)
+        world, vendors = World.named("small"), ("okta", "claude")
+        file, sims = prepare(folder, world, vendors=vendors, unpaced=True, **more)
         config = configuration.load(file)
         house = wiring.build(config)
-        drill = cls(file, sims, config, house, None, Killswitch(house))  # type: ignore[arg-type]
+        drill = cls(file, sims, config, house, None, Killswitch(house))
         drill.engines: list[EngineProcess] = []
         drill.world_before = sims.world.snapshot()
         return drill

@@ -13,8 +13,8 @@ import pytest
 from killswitch.model.case import CaseState
 from killswitch.model.errors import Broken
 from tests.drill import DANA, LEE, person
+from tests.engine_process import JOURNAL_FULL, JOURNAL_READ_ONLY, VAULT_FULL
 from tests.faults.crashing import Crashing, assert_whole, so
-from tests.faults.engine_process import JOURNAL_FULL, JOURNAL_READ_ONLY, VAULT_FULL
 
 NO_BYTE_MORE = (1, resource.RLIM_INFINITY)
 NO_LIMIT = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)

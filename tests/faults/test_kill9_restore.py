@@ -8,8 +8,8 @@ import pytest
 
 from killswitch.model.event import What
 from tests.drill import JO, LEE, RIA, SMALL
+from tests.engine_process import Bomb
 from tests.faults.crashing import Crashing, Tripwire, assert_given_back, together
-from tests.faults.engine_process import Bomb
 
 SUSPEND = SMALL.replace(", claude.api_keys]", "]").partition("  credentials:")[0] + (
     "watch: {for: 1s, every: 1s}\n"

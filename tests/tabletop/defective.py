@@ -25,7 +25,7 @@ def skip_the_sweep() -> None:
         del self, data, number
         return []
 
-    Contain._sweep = _sweep  # type: ignore[method-assign]
+    Contain._sweep = _sweep
 
 
 def trust_the_204() -> None:
@@ -37,7 +37,7 @@ def trust_the_204() -> None:
         self.seen()
         return Outcome(ChangeState.CONTAINED, "", [now, now])
 
-    Settle._read_back = _read_back  # type: ignore[method-assign]
+    Settle._read_back = _read_back
 
 
 def evidence_after_revoking() -> None:
@@ -51,7 +51,7 @@ def evidence_after_revoking() -> None:
         await collect(self, case, self._plan_of(case), running)
         await join(self, case, running)
 
-    Kill._collect, Kill._join = _collect, _join  # type: ignore[method-assign, assignment]
+    Kill._collect, Kill._join = _collect, _join
 
 
 def let_the_requester_approve() -> None:
@@ -61,7 +61,7 @@ def let_the_requester_approve() -> None:
         del requester, subject_emails
         return tuple(approvers)
 
-    gate.eligible = eligible  # type: ignore[attr-defined]
+    gate.eligible = eligible
 
 
 def forget_a_token() -> None:
@@ -75,7 +75,7 @@ def forget_a_token() -> None:
                 yield target
             first = False
 
-    DeactivateAll.locate = forgetful  # type: ignore[method-assign]
+    DeactivateAll.locate = forgetful
 
 
 DEFECTS: dict[str, Callable[[], None]] = {

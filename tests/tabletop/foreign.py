@@ -23,8 +23,8 @@ from tabletop.sims.run import SIMS, Simulators
 from tabletop.sims.world import World
 from tests.confined import Canary, note
 from tests.drill import Drill
-from tests.faults.engine_process import _forks
-from tests.faults.engine_process import _run as serve
+from tests.engine_process import serve
+from tests.forks import forks
 
 FAR = ("http://evil.example", "http://192.0.2.1")
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -232,7 +232,7 @@ async def all_addresses_elsewhere(folder: str) -> dict[str, Any]:
         vendor: Elsewhere(sim, (*FAR, canary.url)[number % 3])
         for number, (vendor, sim) in enumerate(drill.sims.sims.items())
     }
-    drill.sims.sims.update(doors)  # type: ignore[arg-type]
+    drill.sims.sims.update(doors)
     async with drill:
         view = await drill.closed((await drill.kill(playbook=PLAYBOOK)).id)
         told = _told(drill, view, canary)
@@ -283,12 +283,12 @@ def _told(drill: Drill, view: Case, canary: Canary) -> dict[str, Any]:
 def serve_without_the_first_guard(file: Path) -> None:
     """``agent-kill serve`` where the host guard lets everything pass. Never returns."""
     note(file.with_name("tried"))
-    HostGuard.allow = lambda guard, url: None  # type: ignore[method-assign]
-    serve(file, file.with_name("engine.log"), None, None)
+    HostGuard.allow = lambda guard, url: None
+    serve(file, file.with_name("engine.log"))
 
 
 def start_it(file: Path) -> Any:
     """That, in a process of its own."""
-    process = _forks.Process(target=serve_without_the_first_guard, args=(file,))
+    process = forks.Process(target=serve_without_the_first_guard, args=(file,))
     process.start()
     return process

@@ -29,7 +29,7 @@ from tests.tabletop.stories import (
 
 
 def truth(works: bool, claimed: str = "stopped", before: bool | None = True) -> Truth:
-    return Truth(JO, "okta", "sign in", works, before, claimed)  # type: ignore[arg-type]
+    return Truth(JO, "okta", "sign in", works, before, claimed)
 
 
 def test_every_name_is_measured_and_has_a_unit():

@@ -255,8 +255,9 @@ def _text(name: str, value: Any) -> str:
 def _id(name: str, row: Mapping[str, str]) -> str:
     """The saved search and the event's own id: two searches may find one event.
 
-    Without an id, a digest of the saved search and of what the row says. A search that looks back over the last run's time finds the same event again under another
-    sid, so the sid is not in it, nor is what Splunk adds anew in every run.
+    Without an id, a digest of the saved search and of what the row says. A search that looks back
+    over the last run's time finds the same event again under another sid, so the sid is not in it,
+    nor is what Splunk adds anew in every run.
     """
     event = row.get("event_id", "")
     if _EVENT_ID.fullmatch(event):

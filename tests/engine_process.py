@@ -1,8 +1,6 @@
 """``agent-kill serve`` in a process of its own, which can be made to die at a chosen write.
 
-The process is forked from a server that has imported everything already (multiprocessing's fork
-server), so that a start costs a tenth of a second. The product knows nothing of it: the bomb
-hangs on the database's transactions from outside.
+The product knows nothing of it: the bomb hangs on the database's transactions from outside.
 """
 
 from __future__ import annotations
@@ -10,11 +8,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
-import multiprocessing
 import os
 import signal
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +22,7 @@ from sqlalchemy import Connection, event
 
 from killswitch.audit.store import Store
 from killswitch.cli.main import main
-
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["pytest", "tests.faults.warm"])
+from tests.forks import die_with_the_tests, forks, tell
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,7 @@ class EngineProcess:
 
     def __init__(self, file: Path, *, bomb: Bomb | None = None, port: int | None = None) -> None:
         self.log = file.with_name("engine.log")
-        self._process = _forks.Process(target=_run, args=(file, self.log, bomb, port))
+        self._process = forks.Process(target=serve, args=(file, self.log, bomb, port))
         self._process.start()
 
     @property
@@ -88,24 +82,15 @@ class EngineProcess:
         await self.ended()
 
 
-def _run(file: Path, log: Path, bomb: Bomb | None, port: int | None) -> None:
+def serve(file: Path, log: Path, bomb: Bomb | None = None, port: int | None = None) -> None:
     """In the new process: what ``agent-kill --config FILE serve`` does."""
-    out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.dup2(out, sys.stdout.fileno())
-    os.dup2(out, sys.stderr.fileno())
-    threading.Thread(target=_die_with_the_tests, daemon=True).start()
+    die_with_the_tests()
+    tell(log, log)
     _watch_transactions(bomb, file.parent)
     _watch_vault(file.parent)
     at = ["--port", str(port)] if port else []
     sys.argv = ["agent-kill", "--config", str(file), "serve", *at]
     main()
-
-
-def _die_with_the_tests() -> None:
-    tests = multiprocessing.parent_process()
-    assert tests is not None
-    tests.join()
-    os._exit(1)
 
 
 def _watch_transactions(bomb: Bomb | None, signs: Path) -> None:
@@ -127,7 +112,7 @@ def _watch_transactions(bomb: Bomb | None, signs: Path) -> None:
         if due:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Store.begin = watched  # type: ignore[method-assign]
+    Store.begin = watched
 
 
 @contextmanager
@@ -136,6 +121,8 @@ def _bad_disk(tx: Connection, signs: Path) -> Iterator[None]:
     if (signs / JOURNAL_FULL).exists():
         pages = tx.exec_driver_sql("PRAGMA page_count").scalar()
         tx.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        # Not even into pages that have some room left: every commit would take room in the log.
+        tx.exec_driver_sql("CREATE TABLE room AS SELECT zeroblob(65536)")
     if (signs / JOURNAL_READ_ONLY).exists():
         tx.exec_driver_sql("PRAGMA query_only = 1")
     try:

@@ -1,24 +1,27 @@
-"""Imported once by the fork server: everything that an engine loads, so that forks are quick."""
+"""Imported once by the fork server: everything that a command or an engine loads."""
 
 from __future__ import annotations
 
 import gc
 import importlib
 
+from killswitch.cli.main import Commands
+
 for _name in (
     "anthropic",
     "anyio._backends._asyncio",
+    "bot.run",
     "httpcore",
     "httpcore2",
     "okta.request_executor",
     "killswitch.api",
-    "killswitch.cli.serve",
     "killswitch.engine.engine",
     "killswitch.report.files",
     "killswitch.vendors.claude.vendor",
     "killswitch.vendors.okta.vendor",
-    "tests.faults.engine_process",
+    "tests.engine_process",
     "uvicorn",
+    *(where.partition(":")[0] for where, _ in Commands.table.values()),
 ):
     importlib.import_module(_name)
 
