@@ -39,6 +39,7 @@ ALERTS, PEOPLE, SECONDS = 10_000, 500, 60
 TWICE = 0.02  # of the alerts are delivered again, as senders do that saw no answer
 AT_ONCE = 32  # connections
 CAP = 3  # people an hour
+RESTED = 3.0  # seconds
 IDLE = 5  # alerts, one after another
 SECRET = "fake-secret-" + "a" * 32
 SERVICE, SUSPECT = "svc-alerts@corp.example", "kim@corp.example"
@@ -107,25 +108,38 @@ class _Sent:
 
 
 async def _deliver(home: _Home, count: int) -> _Sent:
-    """At an even pace; the person's command in the middle."""
+    """By a process of its own, at an even pace; the person's command in the middle."""
+    sender = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.alerts", "send", home.door, str(count),
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    await asyncio.sleep(count * SECONDS / ALERTS / 2)
+    human = await home.kill(SUSPECT)
+    out, _ = await sender.communicate()
+    told = json.loads(out)
+    return _Sent(told["acks"], told["refused"], human)
+
+
+async def _send(door: str, count: int) -> dict[str, Any]:
+    """What the sender found: the seconds to each acknowledgement, and how many were refused."""
     chosen = random.Random(7)
     bodies = [_alert(n, f"dev{chosen.randrange(PEOPLE)}@corp.example") for n in range(count)]
     again = chosen.sample(range(count), int(count * TWICE))
     plan = [(n, bodies[n]) for n in range(count)] + [(min(count, n + 50), bodies[n]) for n in again]
     plan.sort(key=lambda one: one[0])
-    pace = count / (count * SECONDS / ALERTS)
+    pace = ALERTS / SECONDS
     acks: list[float] = []
     refused = 0
     room = asyncio.Semaphore(AT_ONCE)
-    human: asyncio.Task[float] | None = None
-    limits = httpx.Limits(max_connections=AT_ONCE)
-    async with httpx.AsyncClient(limits=limits, timeout=30, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        limits=httpx.Limits(max_connections=AT_ONCE), timeout=30, trust_env=False
+    ) as http:
 
         async def post(body: bytes) -> None:
             nonlocal refused
             due = time.monotonic()
             async with room:
-                answer = await http.post(home.door, content=body, headers=_signed(body))
+                answer = await http.post(door, content=body, headers=_signed(body))
             acks.append(time.monotonic() - due)
             refused += answer.status_code not in (200, 202)
 
@@ -134,11 +148,8 @@ async def _deliver(home: _Home, count: int) -> _Sent:
         for place, (_, body) in enumerate(plan):
             await asyncio.sleep(max(0.0, began + place / pace - time.monotonic()))
             tasks.append(asyncio.create_task(post(body)))
-            if place == len(plan) // 2:
-                human = asyncio.create_task(home.kill(SUSPECT))
         await asyncio.gather(*tasks)
-    assert human is not None
-    return _Sent(acks, refused, await human)
+    return {"acks": acks, "refused": refused}
 
 
 # -- one alert, nothing else ---------------------------------------------------------------------
@@ -151,7 +162,8 @@ async def _idle() -> list[float]:
 
 
 async def _to_evidence(home: _Home, number: int) -> float:
-    await asyncio.sleep(3.0)  # the connections' pace is full again
+    await home.until(home.rests, 60)
+    await asyncio.sleep(RESTED)  # the connections' pace is full again
     body = _alert(number, f"dev{number}@corp.example")
     known = len(home.api.list(limit=1000))
     began = time.time()
@@ -189,6 +201,12 @@ class _Home:
         with self.api.house.store.read() as tx:
             found = tx.execute(select(table.c.outcome, table.c.case_id)).mappings()
             return [dict(row) for row in found]
+
+    def rests(self) -> bool:
+        """Whether every case waits for people and nothing else."""
+        cases = self.api.list(limit=1000)
+        collected = [all(s["done_at"] for s in c.collecting.values()) for c in cases]
+        return all(collected) and all(c.gates or c.settled_at for c in cases)
 
     def peak(self) -> float:
         """Peak memory of ``serve``, MiB."""
@@ -308,6 +326,9 @@ def _epoch(text: str) -> float:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["send"]:
+        print(json.dumps(asyncio.run(_send(sys.argv[2], int(sys.argv[3])))))
+        raise SystemExit
     print(machine())
     for figure in run(int(sys.argv[1]) if len(sys.argv) > 1 else ALERTS):
         print(figure.line(), flush=True)

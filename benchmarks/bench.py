@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks import command, slack, tabletop
+from benchmarks import alerts, command, slack, tabletop
 from benchmarks.figures import AT_LEAST, Figure, machine
 from benchmarks.home import LATENCY, home
 
@@ -33,7 +33,17 @@ def main() -> None:
     print(machine())
     print(f"{'what':<64} {'median':>12}  {'bound':<12} {'':<5} spread, note")
     over = 0
-    for figures in (_commands, _presses, _engine, _wide, _gates, slack.run, _kills, tabletop.run):
+    for figures in (
+        _commands,
+        _presses,
+        _engine,
+        _wide,
+        _gates,
+        slack.run,
+        _kills,
+        alerts.run,
+        tabletop.run,
+    ):
         for figure in figures():
             print(figure.line(), flush=True)
             over += figure.ok is False
