@@ -25,7 +25,7 @@ test: $(VENV)/.test check
 	@$(BIN)/python -m pytest -n 3 --dist loadscope
 
 bench: $(VENV)/.test
-	@$(BIN)/python benchmarks/bench.py
+	@$(BIN)/python -m benchmarks.bench
 
 drills: $(VENV)/.test
 	@$(BIN)/python -m pytest -n 2 --dist loadscope -m slow_drills

@@ -267,7 +267,9 @@ async def _serving(*, cap: int, drill_of: int) -> AsyncIterator[_Home]:
         port = _free_port()
         with sims:
             serve = subprocess.Popen(  # noqa: ASYNC220  # starting takes a millisecond
-                _command(file, "serve", "--port", str(port)), stderr=subprocess.DEVNULL
+                _command(file, "serve", "--port", str(port)),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             try:
                 house = wiring.build(configuration.load(file))

@@ -23,6 +23,7 @@ from killswitch.api import Killswitch
 from killswitch.model.case import Case, CaseState, GateView
 from killswitch.model.errors import Broken, KillswitchError, Transient
 from killswitch.model.event import What
+from killswitch.model.playbook import Assurance
 
 log = structlog.get_logger()
 
@@ -209,7 +210,10 @@ class Notifier:
         """Somebody who must not be is in the channel and could not be removed."""
         why = "somebody who must not read it is in its channel; details are held back"
         view = self.api.show(case)
-        asked = {view.request.requester.lower()} - self.api.kept_out(case)
+        asked = {view.request.requester.lower()}
+        if view.request.assurance is Assurance.SERVICE:  # nobody reads that address
+            asked = {p.lower() for gate in view.gates.values() for p in gate.approvers}
+        asked -= self.api.kept_out(case)
         self.outbox.mean(Intent(case, "alarm", why, to=email) for email in asked)
 
     async def _sync(self, *, urgent: bool) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import RowMapping
 
 from bot.blocks import redacted
 from killswitch.alerts import people, rules
-from killswitch.alerts.alert import Unreadable, named, parse
+from killswitch.alerts.alert import Unreadable, parse
 from killswitch.alerts.outcome import WAITING, Outcome
 from killswitch.alerts.people import Waiting
 from killswitch.alerts.rules import Rule
@@ -62,7 +62,7 @@ class Queue:
         """The alert as it stands now. Raises NoSuchAlert, NotAllowed unless it is theirs to see."""
         await self._api.must_operate(person)
         row = self._store.row(number)
-        alert = _waiting(row)
+        alert = Waiting.of(row)
         if about(alert, {person.email}):
             raise NotAllowed(
                 f"{alert.alert} is not yours to see", hint="operators look at each other's"
@@ -95,22 +95,6 @@ class Queue:
 def about(alert: Waiting, emails: Iterable[str]) -> bool:
     """Whether one of these people is whom the alert names: they are told nothing of it."""
     return alert.subject.lower() in {f"person:{email.lower()}" for email in emails}
-
-
-def _waiting(row: RowMapping) -> Waiting:
-    return Waiting(
-        id=row["id"],
-        alert=named(row["id"]),
-        source=row["source"],
-        received_at=row["received_at"],
-        outcome=row["outcome"],
-        why=row["why"],
-        rule=row["rule"],
-        subject=row["subject"],
-        occurred=row["occurred"],
-        link=row["link"],
-        confirmed=row["confirmed_by"],
-    )
 
 
 def _ended(row: RowMapping) -> str:

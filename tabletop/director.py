@@ -26,7 +26,8 @@ from tabletop.record import Lane, Moment
 from tabletop.scenario import Inject, Scenario, ScenarioFault, When
 
 TICK = 0.05  # seconds between looks
-QUIET = 0.4  # seconds without anything new before waiting counts as waiting
+QUIET = 0.4  # seconds without anything new before a gate may be let expire, or a drill end
+STILL = 0.15  # the same before the next thing that the drill itself does: the engine looks at 0.1
 EXPIRY_SLACK = 1.0  # seconds past a gate's end, so that the engine has seen it
 Do = Callable[[], Awaitable[None]]
 
@@ -224,13 +225,14 @@ class Director:
         now = time.monotonic()
         passed, self._last_tick = now - self._last_tick, now
         assert self.company is not None
-        if self.paused or self.speed == 1 or now - self._last_news < QUIET:
+        since_news = now - self._last_news
+        if self.paused or self.speed == 1 or since_news < STILL:
             return
         if self.company.waits_for_person() or self.company.at_work() or self._busy():
             return
         ends = [e + EXPIRY_SLACK for e in self._expiries()]
         coming = min([*ends, *(due.t for due in self._due[:1])], default=None)
-        if coming is None:
+        if coming is None or (coming in ends and since_news < QUIET):
             return
         left = coming - self.clock.t
         self.clock.ahead(left if self.speed is None else min(left, passed * (self.speed - 1)))

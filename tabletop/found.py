@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,18 +128,20 @@ def _secrets(drill: Exercise) -> list[str]:
     The drill's own killswitch.yaml and world file hold them on purpose and are left out.
     """
     values = {s for sim in drill.sims.sims.values() for s in sim.secrets()}
-    places = [f for f in drill.config.state.rglob("*") if f.is_file()] + [drill.engine.log]
+    written = [f for f in drill.config.state.rglob("*") if f.is_file()] + [drill.engine.log]
+    return secrets_in([file for file in written if file.exists()], values)
+
+
+def secrets_in(files: Iterable[Path], values: Collection[str]) -> list[str]:
+    """Which of the values stand in which file, each masked."""
+    sought = [(value, value.encode()) for value in sorted(values)]
     return [
-        f"{_masked(value)} in {place.name}"
-        for place in places
-        if place.exists()
-        for value in _within(place, values)
+        f"{_masked(value)} in {file.name}"
+        for file in files
+        for raw in [file.read_bytes()]
+        for value, encoded in sought
+        if encoded in raw
     ]
-
-
-def _within(place: Path, values: Iterable[str]) -> list[str]:
-    raw = place.read_bytes()
-    return [value for value in values if value.encode() in raw]
 
 
 def _masked(value: str) -> str:

@@ -42,11 +42,28 @@ class Waiting:
     link: str  # only to a host that the configuration names
     confirmed: str  # read, hmac, or "": nobody vouches for what it says
 
+    @classmethod
+    def of(cls, row: RowMapping) -> Waiting:
+        """As it stands in the database."""
+        return cls(
+            id=row["id"],
+            alert=named(row["id"]),
+            source=row["source"],
+            received_at=row["received_at"],
+            outcome=row["outcome"],
+            why=row["why"],
+            rule=row["rule"],
+            subject=row["subject"],
+            occurred=row["occurred"],
+            link=row["link"],
+            confirmed=row["confirmed_by"],
+        )
+
 
 def waiting(store: Alerts, *, limit: int = 50) -> list[Waiting]:
     """Alerts in triage or held that nobody has dealt with, newest first."""
     rows = store.newest(limit=limit, outcomes=[outcome.value for outcome in WAITING])
-    return [_waiting(row) for row in rows]
+    return [Waiting.of(row) for row in rows]
 
 
 async def start(
@@ -168,19 +185,3 @@ async def dismiss(api: Killswitch, store: Alerts, number: int, person: Person, r
         link=row["link"],
     )
     store.record([Decided(number, decision, by=person.email)], at=api.house.now(), events=())
-
-
-def _waiting(row: RowMapping) -> Waiting:
-    return Waiting(
-        id=row["id"],
-        alert=named(row["id"]),
-        source=row["source"],
-        received_at=row["received_at"],
-        outcome=row["outcome"],
-        why=row["why"],
-        rule=row["rule"],
-        subject=row["subject"],
-        occurred=row["occurred"],
-        link=row["link"],
-        confirmed=row["confirmed_by"],
-    )
