@@ -38,8 +38,7 @@ class Known:
         self._read: tuple[float, State] | None = None
 
     async def run(self) -> None:
-        """Without end. The vendors' SDKs are loaded first: that takes seconds, once."""
-        await self._house.connections.warm()
+        """Without end."""
         while True:
             await self._look()
             await asyncio.sleep(KNOWN_FOR)

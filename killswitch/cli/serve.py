@@ -77,7 +77,6 @@ async def _serve(config: Config, port: int | None, *, until_idle: bool) -> bool:
     await engine.start()
     log.info("engine runs", state=str(config.state))
     async with (
-        _warmed(config, engine, until_idle=until_idle),
         _bot(config, engine, port, until_idle=until_idle) as bot,
         _alerts(config, engine, port, until_idle=until_idle) as alerts,
         _web(engine, bot, alerts, port),
@@ -90,20 +89,6 @@ async def _serve(config: Config, port: int | None, *, until_idle: bool) -> bool:
     await engine.stop()
     log.info("engine stopped")
     return not stop.is_set() and engine.asked()
-
-
-@asynccontextmanager
-async def _warmed(config: Config, engine: Engine, *, until_idle: bool) -> AsyncIterator[None]:
-    """An engine that stays is warm before anybody is in a hurry. A drill asks as it goes."""
-    if until_idle or config.mode is not Mode.LIVE:
-        yield
-        return
-    warming = asyncio.create_task(engine.house.connections.warm())
-    try:
-        yield
-    finally:
-        warming.cancel()
-        await asyncio.gather(warming, return_exceptions=True)
 
 
 async def _stays_idle(engine: Engine, stop: asyncio.Event) -> bool:

@@ -21,7 +21,6 @@ log = structlog.get_logger()
 _WAITS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between tries where the vendor names none
 _GLANCE = 0.5  # seconds between looks whether to stop waiting
 _WHOAMI_KEPT = 600.0  # seconds
-_WARM = 60.0  # seconds
 
 
 async def stopped_within(seconds: float, stop: Callable[[], bool]) -> bool:
@@ -143,20 +142,6 @@ class Connections:
     def of(self, vendor: str) -> list[Connection]:
         """The tenants of one vendor."""
         return [c for c in self.by_name.values() if c.vendor.name == vendor]
-
-    async def warm(self) -> None:
-        """Load every vendor's SDK and ask who we are, so that the first kill waits for neither.
-
-        A connection that does not answer is logged; ``doctor`` says more. Raises nothing.
-        """
-        await asyncio.gather(*(self._warm(connection) for connection in self))
-
-    async def _warm(self, connection: Connection) -> None:
-        try:
-            async with asyncio.timeout(_WARM):
-                await connection.call(connection.ourselves)
-        except (KillswitchError, TimeoutError) as error:
-            log.warning("a connection does not answer", connection=connection.name, why=str(error))
 
     async def aclose(self) -> None:
         """Close every client."""

@@ -64,36 +64,43 @@ class Contain:
         plan = self._plan(turn.case)
         gates = await self.durable.step("gates", self._gates, turn.case)
         left: list[str] = []
-        settling: list[asyncio.Task[None]] = []
+        under_way: list[asyncio.Task[None]] = []
         numbers = self._numbers(plan, turn)
-        for number in numbers:
-            gate = self._gate_of(plan, number)
-            if gates.get(gate) in (OPEN, AUTOMATIC):
-                left.append(gate)
-            if gates.get(gate) == OPEN:
-                continue
-            changes = [
-                c
-                for c in plan.changes
-                if self._is(c, turn, number) and self._now(plan, c, turn, gates[c.gate])
-            ]
-            settling += await self._contain(turn, changes, gates, tag="contain")
-        await asyncio.gather(*settling)
-        swept = [n for n in numbers if gates.get(self._gate_of(plan, n), NOT_ASKED) in _SWEPT]
-        looks = zip(swept, self.durable.reserve(len(swept)), strict=True)
-        for found in await asyncio.gather(
-            *(look.run(f"sweep:{number}", self._sweep, data, number) for number, look in looks)
-        ):
-            changes = [load(Change, c) for c in found]
-            await asyncio.gather(*await self._contain(turn, changes, gates, tag="sweep"))
+        try:
+            for number in numbers:
+                gate = self._gate_of(plan, number)
+                if gates.get(gate) in (OPEN, AUTOMATIC):
+                    left.append(gate)
+                if gates.get(gate) != OPEN:
+                    changes = self._changes(plan, turn, number, gates)
+                    await self._contain(turn, changes, gates, under_way, tag="contain")
+            await asyncio.gather(*under_way)
+            swept = [n for n in numbers if gates.get(self._gate_of(plan, n), NOT_ASKED) in _SWEPT]
+            looks = zip(swept, self.durable.reserve(len(swept)), strict=True)
+            for found in await asyncio.gather(
+                *(look.run(f"sweep:{number}", self._sweep, data, number) for number, look in looks)
+            ):
+                changes = [load(Change, c) for c in found]
+                await self._contain(turn, changes, gates, under_way, tag="sweep")
+                await asyncio.gather(*under_way)
+        finally:  # a run that is cut short leaves nothing behind that still acts
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
         return sorted(set(left))
 
     async def _contain(
-        self, turn: Turn, changes: Sequence[Change], gates: dict[str, str], *, tag: str
-    ) -> list[asyncio.Task[None]]:
+        self,
+        turn: Turn,
+        changes: Sequence[Change],
+        gates: dict[str, str],
+        under_way: list[asyncio.Task[None]],
+        *,
+        tag: str,
+    ) -> None:
         """Contain the changes of one step; returns when each was read back as done or has ended.
 
-        What is returned ends when they are settled.
+        What is put ``under_way`` ends when they are settled.
         """
         room = asyncio.Semaphore(AT_ONCE)
         steps = self.durable.reserve(2 * len(changes))
@@ -106,12 +113,12 @@ class Contain:
             )
             for i, change in enumerate(changes)
         ]
+        under_way += tasks
         for event in seen:
             await event.wait()
         for task in tasks:
             if task.done():
                 task.result()  # the engine's own signals, such as a cancelled run, pass through
-        return tasks
 
     async def _change(
         self,
@@ -278,6 +285,12 @@ class Contain:
             }
         return asked
 
+    def _changes(self, plan: Plan, turn: Turn, number: int, gates: dict[str, str]) -> list[Change]:
+        """What this run does of a step."""
+        where = (number, turn.connection)
+        mine = [c for c in plan.changes if (c.step, c.connection) == where]
+        return [c for c in mine if self._now(plan, c, turn, gates[c.gate])]
+
     def _now(self, plan: Plan, change: Change, turn: Turn, gate: str) -> bool:
         """Whether this run is the one for the change: an automatic case has two for a gate."""
         if gate == AUTOMATIC:
@@ -379,7 +392,8 @@ class Contain:
         )
 
     async def _say(self, case: str, change: Change, outcome: Outcome, tag: str) -> None:
-        key = f"change:{change.id}:{tag}:{self.house.boot}:{outcome.state}"
+        once = secrets.token_hex(4)  # a step that runs again says again what came of it
+        key = f"change:{change.id}:{tag}:{once}:{outcome.state}"
         await self.house.note(What.STATE, case, key, change=change.id, **outcome.data())
 
     def _stop(self, case: str, change: Change | None = None) -> Callable[[], bool]:
@@ -417,9 +431,6 @@ class Contain:
 
     def _gate_of(self, plan: Plan, number: int) -> str:
         return _steps(plan)[number][2]
-
-    def _is(self, change: Change, turn: Turn, number: int) -> bool:
-        return change.step == number and change.connection == turn.connection
 
 
 def _steps(plan: Plan) -> list[tuple[Layer, Step, str]]:

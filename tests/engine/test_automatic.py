@@ -147,3 +147,5 @@ async def test_a_service_decides_nothing(tmp_path):
         for decision in ("approve", "deny"):
             with pytest.raises(NotAllowed, match="a service asks"):
                 await drill.api.answer(case, "lead", decision, service)
+        await drill.approve(case, LEE)
+        assert (await drill.settled(case)).state is CaseState.CONTAINED
