@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 from slack_bolt.async_app import AsyncApp
 
-from bot import alertcards, grammar
+from bot import alertcards
 from bot.blocks import Block, said, told
-from bot.grammar import Misread, Verb
-from bot.handlers.requests import Ack, typed, values_of
+from bot.handlers import requests
+from bot.handlers.requests import Ack, values_of
 from bot.naming import alert_number
 from bot.parts import Body, Parts
 from bot.queue import Looked, Queue
@@ -91,18 +91,8 @@ async def _form(parts: Parts, body: Body, form: Callable[[Looked], Block]) -> No
 
 async def submit_start(parts: Parts, ack: Ack, body: Body) -> None:
     """Whom it is about is read; then like every form."""
-    values = values_of(body["view"])
-    try:
-        command = grammar.parse(values["subject"], domains=parts.domains)
-        if command.verb is not Verb.KILL or not command.subject:
-            raise Misread("name one person, credential or session", hint="jo@corp.example")
-    except Misread as error:
-        await parts.look(body, misread=error.why)
-        await ack(response_action="errors", errors={"subject": f"{error.why}. {error.hint}"})
-        return
-    if parts.live and not typed(values.get("typed", ""), command.subject):
-        await parts.look(body, misread="not typed again")
-        await ack(response_action="errors", errors={"typed": "This is not the same address."})
+    command = await requests.named(parts, ack, body)
+    if command is None:
         return
     await submit(parts, ack, body, alertcards.START, subject=command.subject)
 

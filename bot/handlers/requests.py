@@ -101,17 +101,8 @@ async def submit(parts: Parts, ack: Ack, body: Body) -> None:
     """The form was sent: checked for being readable, noted, acknowledged, handed over."""
     view = body["view"]
     values = values_of(view)
-    try:
-        command = grammar.parse(values["subject"], domains=parts.domains)
-        if command.verb is not Verb.KILL or not command.subject:
-            raise Misread("name one person, credential or session", hint="jo@corp.example")
-    except Misread as error:
-        await parts.look(body, misread=error.why)
-        await ack(response_action="errors", errors={"subject": f"{error.why}. {error.hint}"})
-        return
-    if parts.live and not typed(values.get("typed", ""), command.subject):
-        await parts.look(body, misread="not typed again")
-        await ack(response_action="errors", errors={"typed": "This is not the same address."})
+    command = await named(parts, ack, body)
+    if command is None:
         return
     press = parts.press(
         body,
@@ -128,6 +119,24 @@ async def submit(parts: Parts, ack: Ack, body: Body) -> None:
     await ack(response_action="update", view=told("Taken", _standing(parts, command, fresh)))
     if fresh:
         await parts.desk.carry_out(press)
+
+
+async def named(parts: Parts, ack: Ack, body: Body) -> Command | None:
+    """Whom the form names, live twice; None where it cannot be read, which the form then says."""
+    values = values_of(body["view"])
+    try:
+        command = grammar.parse(values["subject"], domains=parts.domains)
+        if command.verb is not Verb.KILL or not command.subject:
+            raise Misread("name one person, credential or session", hint="jo@corp.example")
+    except Misread as error:
+        await parts.look(body, misread=error.why)
+        await ack(response_action="errors", errors={"subject": f"{error.why}. {error.hint}"})
+        return None
+    if parts.live and not typed(values.get("typed", ""), command.subject):
+        await parts.look(body, misread="not typed again")
+        await ack(response_action="errors", errors={"typed": "This is not the same address."})
+        return None
+    return command
 
 
 def _standing(parts: Parts, command: Command, fresh: bool) -> str:

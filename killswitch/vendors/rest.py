@@ -12,6 +12,7 @@ import json
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -53,6 +54,16 @@ class Answer:
             operation=self.source,
             request_id=self.request_id,
         )
+
+    def moment(self, text: Any, of: str) -> datetime:
+        """The time in a field, as UTC. ``of``: whose. Raises Unexpected without one, or a zone."""
+        try:
+            moment = datetime.fromisoformat(text)
+        except (TypeError, ValueError) as error:
+            raise self.odd(f"{of} without a time") from error
+        if moment.tzinfo is None:
+            raise self.odd("a time without a zone")
+        return moment.astimezone(UTC)
 
     def artifact(self, name: str, *, truncated: bool = False, note: str = "") -> Artifact:
         """The answer as evidence, byte for byte."""

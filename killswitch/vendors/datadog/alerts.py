@@ -116,7 +116,7 @@ def _next(answer: Answer) -> str:
 def _found(client: Datadog, answer: Answer, signal: Any, artifact: Artifact) -> Found:
     match signal:
         case {"id": str(name), "attributes": dict(told)} if name:
-            raised = _moment(answer, told.get("timestamp"))
+            raised = answer.moment(told.get("timestamp"), "a signal")
         case _:
             raise answer.odd("no signal")
     body = _body(client.settings.app, name, told, raised)
@@ -170,16 +170,6 @@ def _part(of: Json, name: str) -> Json:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _moment(answer: Answer, text: Any) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError) as error:
-        raise answer.odd("a signal without a time") from error
-    if moment.tzinfo is None:
-        raise answer.odd("a time without a zone")
-    return moment.astimezone(UTC)
 
 
 def _iso(moment: datetime) -> str:

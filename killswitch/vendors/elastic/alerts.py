@@ -133,7 +133,7 @@ def _all(answer: Answer) -> list[Found]:
         name = alert.get(UUID)
         if not isinstance(name, str) or not name:
             raise answer.odd("an alert without a uuid")
-        raised = _moment(answer, alert.get(RAISED))
+        raised = answer.moment(alert.get(RAISED), "an alert")
         found.append(Found(id=name, body=_body(alert), raised_at=raised, answer=artifact))
     return found
 
@@ -151,16 +151,6 @@ def _body(alert: Json) -> Json:
         "results_link": alert.get("kibana.alert.url", ""),
         "alerts": [alert],
     }
-
-
-def _moment(answer: Answer, text: Any) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError) as error:
-        raise answer.odd("an alert without a time") from error
-    if moment.tzinfo is None:
-        raise answer.odd("a time without a zone")
-    return moment.astimezone(UTC)
 
 
 def _iso(moment: datetime) -> str:

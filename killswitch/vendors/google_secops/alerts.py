@@ -157,7 +157,7 @@ def _found(answer: Answer, detection: Any, artifact: Artifact) -> Found:
             "detection": detection,
             "fields": _fields(detection),
         },
-        raised_at=_moment(answer, detection.get("createdTime")),
+        raised_at=answer.moment(detection.get("createdTime"), "a detection"),
         answer=artifact,
     )
 
@@ -171,16 +171,6 @@ def _fields(detection: Json) -> dict[str, str]:
             return {}
     keys = [pair["key"] for pair in told]
     return {p["key"]: str(p.get("value", "")) for p in told if keys.count(p["key"]) == 1}
-
-
-def _moment(answer: Answer, text: Any) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError) as error:
-        raise answer.odd("a detection without a time") from error
-    if moment.tzinfo is None:
-        raise answer.odd("a time without a zone")
-    return moment.astimezone(UTC)
 
 
 def _iso(moment: datetime) -> str:

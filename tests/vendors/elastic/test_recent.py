@@ -116,5 +116,5 @@ async def test_whoever_stops_reading_leaves_no_view_open(client: Elastic, sim: C
     sim.deny_listed_repo(DEV, at=NOW)
     reading = READER.recent(client, window())
     assert await anext(reading)
-    await reading.aclose()  # type: ignore[attr-defined]
+    await reading.aclose()
     assert sim.views == {}

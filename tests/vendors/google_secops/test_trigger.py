@@ -21,7 +21,7 @@ from tests.vendors.google_secops.asking import ID, JO, KIM, READER
 @pytest.fixture(scope="module")
 def rule() -> Rule:
     file = Path(playbooks.__path__[0]) / "triggers/secops-deny-listed-repo.yaml"
-    return Rule(Trigger.model_validate(yaml.safe_load(file.read_text())), None)  # type: ignore[arg-type]
+    return Rule(Trigger.model_validate(yaml.safe_load(file.read_text())), None)
 
 
 def told(rule: Rule, body: Any) -> Sequence[Any]:
